@@ -1,0 +1,76 @@
+"""Money arithmetic, the one place for it. Decimals end to end; limits count in integers of 1e-9 USD, rounded up.
+
+A price is USD per million tokens. Costs keep twelve decimals at the most, as the ledger does (24,12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
+
+from dataplane.snapshot import PriceRecord
+
+MILLION = Decimal(1_000_000)
+NANO = Decimal(1_000_000_000)
+QUANTUM = Decimal("0.000000000001")
+
+TOKEN_METERS = ("input", "cached_read", "cache_write_5m", "cache_write_1h", "output", "audio_input", "audio_output")
+UNIT_METERS = {"requests": "request", "images": "image", "seconds": "second"}
+
+
+class Rates:
+    """A price ready for arithmetic. Owns the fallbacks: a cached or written token without a price of its own costs what
+    uncached input costs, an audio token what a text token of its direction costs."""
+
+    __slots__ = ("ref", "per_token", "per_unit", "input_nano", "output_nano")
+
+    def __init__(self, price: PriceRecord) -> None:
+        self.ref = price.ref
+        base = {"cached_read": price.input, "cache_write_5m": price.input, "audio_input": price.input, "audio_output": price.output}
+        base["cache_write_1h"] = price.cache_write_5m or price.input
+        self.per_token: dict[str, Decimal] = {}
+        for meter in TOKEN_METERS:
+            value = getattr(price, meter)
+            self.per_token[meter] = Decimal(base[meter] if value is None else value) / MILLION
+        self.per_unit = {
+            meter: Decimal(value) for meter, field in UNIT_METERS.items() if (value := getattr(price, field)) is not None
+        }
+        dearest = max(self.per_token["input"], self.per_token["cache_write_5m"], self.per_token["cache_write_1h"])
+        self.input_nano = dearest * NANO
+        self.output_nano = self.per_token["output"] * NANO
+
+    def cost(self, usage: Mapping[str, int]) -> Decimal:
+        """Exact cost of what was used. `audio_*` are parts of `input`/`output` counts of their own; `reasoning` is not
+        charged apart, it is in `output`."""
+        total = Decimal(0)
+        for meter, count in usage.items():
+            rate = self.per_token.get(meter)
+            if rate is None:
+                rate = self.per_unit.get(meter)
+            if rate is not None and count:
+                total += rate * count
+        if (fee := self.per_unit.get("requests")) is not None and "requests" not in usage:
+            total += fee
+        return total
+
+    def reserve(self, *, input_tokens: int, output_tokens: int) -> int:
+        """The most that a call of this size can cost, in 1e-9 USD: every input token at the dearest input rate."""
+        nano = self.input_nano * input_tokens + self.output_nano * output_tokens
+        if (fee := self.per_unit.get("requests")) is not None:
+            nano += fee * NANO
+        return int(nano.to_integral_value(rounding=ROUND_CEILING))
+
+
+def to_nano(amount: Decimal) -> int:
+    """USD to integers of 1e-9 USD, rounded up: a limit is never overrun by rounding."""
+    return int((amount * NANO).to_integral_value(rounding=ROUND_CEILING))
+
+
+def from_nano(amount: int) -> Decimal:
+    return Decimal(amount) / NANO
+
+
+def to_text(amount: Decimal) -> str:
+    """The form in which a cost is journaled and stored: plain digits, twelve decimals at the most."""
+    text = format(amount.quantize(QUANTUM, rounding=ROUND_HALF_EVEN), "f")
+    return text.rstrip("0").rstrip(".") or "0"
