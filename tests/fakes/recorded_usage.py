@@ -1,0 +1,89 @@
+"""What a recorded answer says was used, read on its own terms: nothing of the gateway's readers is used here.
+
+Buckets are disjoint but for `reasoning`, the part of `output`. The rules, by dialect:
+
+* OpenAI's chat: `prompt_tokens` holds the cached and the written tokens of `prompt_tokens_details` and its audio too,
+  `completion_tokens` the reasoning and audio. Mistral's older answers name cached tokens `num_cached_tokens`.
+  OpenRouter counts a token of an implicit cache as read and as written at once: where both together are more than the
+  prompt, they overlap and only the read ones are taken off (checked against the cost that OpenRouter states).
+* OpenAI's responses: the same with `input_tokens` and `output_tokens`.
+* Anthropic's messages: disjoint already; writes are split into 5 minutes and 1 hour by `cache_creation`; in a stream
+  the counts of `message_delta` are cumulative and replace those of `message_start`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from tests.fakes.cassettes import Cassette
+
+Usage = dict[str, int]
+
+
+def payloads(stream: bytes) -> Iterator[Any]:
+    """The JSON of every event of a recorded stream; comments and `[DONE]` are passed over."""
+    for block in stream.decode().replace("\r\n", "\n").split("\n\n"):
+        data = [line.removeprefix("data:").removeprefix(" ") for line in block.split("\n") if line.startswith("data:")]
+        if data and (text := "\n".join(data)) != "[DONE]":
+            yield json.loads(text)
+
+
+def recorded_usage(cassette: Cassette) -> Usage | None:
+    """What was used, without the zeros; None when the answer does not say."""
+    if cassette.status != 200:
+        return None
+    said = list(payloads(cassette.answer)) if cassette.streamed else [json.loads(cassette.answer)]
+    raw = _merged(said) if cassette.kind == "messages" else _last(said)
+    if raw is None:
+        return None
+    usage = _anthropic(raw) if cassette.kind == "messages" else _openai(raw)
+    return {bucket: count for bucket, count in usage.items() if count}
+
+
+def _last(said: list[Any]) -> dict[str, Any] | None:
+    found = [usage for body in said if (usage := body.get("usage") or (body.get("response") or {}).get("usage"))]
+    return found[-1] if found else None
+
+
+def _merged(said: list[Any]) -> dict[str, Any] | None:
+    merged: dict[str, Any] = {}
+    for body in said:
+        merged.update((body.get("message") or {}).get("usage") or body.get("usage") or {})
+    return merged or None
+
+
+def _openai(raw: dict[str, Any]) -> Usage:
+    whole_in = raw.get("prompt_tokens", raw.get("input_tokens", 0))
+    whole_out = raw.get("completion_tokens", raw.get("output_tokens", 0)) or 0
+    of_in = raw.get("prompt_tokens_details") or raw.get("input_tokens_details") or {}
+    of_out = raw.get("completion_tokens_details") or raw.get("output_tokens_details") or {}
+    cached = of_in.get("cached_tokens") or raw.get("num_cached_tokens") or 0
+    written = of_in.get("cache_write_tokens") or 0
+    heard, spoken = of_in.get("audio_tokens") or 0, of_out.get("audio_tokens") or 0
+    taken = cached + written + heard
+    if taken > whole_in:
+        taken -= written
+    return {
+        "input": whole_in - taken,
+        "cached_read": cached,
+        "cache_write_5m": written,
+        "audio_input": heard,
+        "output": whole_out - spoken,
+        "audio_output": spoken,
+        "reasoning": min(of_out.get("reasoning_tokens") or 0, whole_out),
+    }
+
+
+def _anthropic(raw: dict[str, Any]) -> Usage:
+    split = raw.get("cache_creation") or {}
+    hour = split.get("ephemeral_1h_input_tokens", 0)
+    return {
+        "input": raw["input_tokens"],
+        "cached_read": raw.get("cache_read_input_tokens") or 0,
+        "cache_write_5m": (raw.get("cache_creation_input_tokens") or 0) - hour,
+        "cache_write_1h": hour,
+        "output": raw["output_tokens"],
+        "reasoning": (raw.get("output_tokens_details") or {}).get("thinking_tokens", 0),
+    }
