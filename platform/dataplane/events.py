@@ -1,9 +1,11 @@
 """What a call leaves behind: the intent, written before it goes out, and the usage event, written when it is settled.
 
 Both are lines of the journal and one of each exists per leg (a retry or a fallback is a leg of its own). Money is a
-decimal string in USD; `reserve` is in 1e-9 USD. `at` is Unix time in seconds. Usage counts are disjoint but for
-`reasoning`, which is the part of `output`: input, cached_read, cache_write_5m, cache_write_1h, output, reasoning,
-audio_input, audio_output, images, requests, seconds.
+decimal string in USD; `reserve` and `held` are in 1e-9 USD. `at` is Unix time in seconds. Usage counts are disjoint
+but for `reasoning`, which is the part of `output`: input, cached_read, cache_write_5m, cache_write_1h, output,
+reasoning, audio_input, audio_output, images, requests, seconds.
+
+On disk and on the wire each is one JSON object whose first field, `line`, says which of the three it is.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Intent(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
+class Intent(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False, tag_field="line", tag="intent"):
     """A leg that is about to leave. `accounts` are the leases that `reserve` was taken from."""
 
     id: str
@@ -36,7 +38,7 @@ class Intent(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     estimate: dict[str, int] = {}
 
 
-class UsageEvent(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
+class UsageEvent(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False, tag_field="line", tag="settle"):
     """A settled leg, as the ledger takes it. `cost` None means that no price is known; then `price` is None too.
 
     `outcome` is ok, error (the upstream said no), aborted (the caller left or was cut), unknown (the worker died)."""
@@ -66,3 +68,10 @@ class UsageEvent(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     estimated: bool = False
     latency_ms: float = 0.0
     ttft_ms: float | None = None
+
+
+class Lease(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False, tag_field="line", tag="lease"):
+    """What a worker holds of an account at this point of its journal, amounts reserved by open calls included."""
+
+    account: str
+    held: int = 0
