@@ -1,0 +1,47 @@
+"""The shape of an entry, and where entries come from that the registry does not keep itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One thing in the catalog, as one person may see it.
+
+    `name` is unique within its kind and makes the address /catalog/<kind>/<name>; it may hold slashes. `summary` is one
+    plain line, `description` Markdown, `words` what else a search should find. `target` is the row that grants are
+    given on, with a permission `use_<kind>`. `facts` are shown on its page as label and value.
+    """
+
+    kind: str
+    name: str
+    title: str
+    ref: str
+    target: Any
+    summary: str = ""
+    description: str = ""
+    words: str = ""
+    state: str = "live"
+    team: str = ""
+    discoverable: bool = False
+    updated_at: datetime | None = None
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+Source = Callable[[Any], Iterable[Entry]]
+"""Takes a user and gives the entries that this user may see, because they are granted, owned or discoverable."""
+
+_sources: dict[str, Source] = {}
+
+
+def register_source(source: Source) -> None:
+    """Adds a source; registering the same function again changes nothing."""
+    _sources[f"{source.__module__}.{source.__qualname__}"] = source
+
+
+def sources() -> tuple[Source, ...]:
+    return tuple(_sources.values())
