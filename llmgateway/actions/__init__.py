@@ -1,0 +1,37 @@
+"""Every write of the LLM gateway. Each takes `actor` (None is the system), runs in one transaction and leaves one audit row.
+
+Keyword arguments are named as in the config file. All raise django.core.exceptions.ValidationError with the field's
+name for what can't be accepted; then nothing is written.
+"""
+
+from llmgateway.actions.deployments import set_deployments
+from llmgateway.actions.fallbacks import set_fallbacks
+from llmgateway.actions.health import record_health
+from llmgateway.actions.models import create_model, delete_model, disable_model, enable_model, update_model
+from llmgateway.actions.prices import set_model_price
+from llmgateway.actions.providers import (
+    create_provider,
+    delete_provider,
+    disable_provider,
+    enable_provider,
+    set_credential,
+    update_provider,
+)
+
+__all__ = [
+    "create_model",
+    "create_provider",
+    "delete_model",
+    "delete_provider",
+    "disable_model",
+    "disable_provider",
+    "enable_model",
+    "enable_provider",
+    "record_health",
+    "set_credential",
+    "set_deployments",
+    "set_fallbacks",
+    "set_model_price",
+    "update_model",
+    "update_provider",
+]
