@@ -1,0 +1,86 @@
+"""Buttons that act: how an action of the admin is run, and what becomes of a refusal.
+
+Unfold offers an action as a link, that is as a GET. A GET that changed something could be triggered by any page the
+user visits. So a GET runs in a transaction, and when it turns out to have written to the audit trail (nothing may be
+written without that), all of it is undone and a page asks for a POST instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+
+from adminkit.forms import REFUSALS, messages_of
+from audit.models import ChainHead
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+class _Wrote(Exception):
+    """Undoes what a GET has written."""
+
+
+def tell(request: HttpRequest, error: Exception) -> None:
+    """Show a refusal as error messages on the next page."""
+    for text in messages_of(error):
+        messages.error(request, text)
+
+
+def guarded(admin: Any, method: Callable[..., Any], *, title: str) -> Callable[..., Any]:
+    """`method` of an unfold action (called with the request and perhaps `object_id`), made safe.
+
+    An object that the user can't see is a 404, a refusal becomes a message and leads back, a GET never writes.
+    """
+
+    @wraps(method)
+    def run(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        object_id = kwargs.get("object_id")
+        if object_id is not None:
+            admin.get_object(request, object_id)
+        back = admin.url_of(object_id)
+        try:
+            response = _run(request, method, *args, **kwargs)
+        except _Wrote:
+            return confirmation(admin, request, title=title, back=back)
+        except REFUSALS as error:
+            tell(request, error)
+            response = None
+        return response if isinstance(response, HttpResponse) else HttpResponseRedirect(back)
+
+    return run
+
+
+def _run(request: HttpRequest, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    if request.method not in SAFE:
+        with transaction.atomic():
+            return method(request, *args, **kwargs)
+    queue = getattr(request, "_messages", None)
+    told = list(queue._queued_messages) if queue is not None else []
+    try:
+        with transaction.atomic():
+            before = _length()
+            response = method(request, *args, **kwargs)
+            if _length() != before:
+                raise _Wrote
+            return response
+    except _Wrote:
+        if queue is not None:
+            queue._queued_messages[:] = told
+        raise
+
+
+def _length() -> int:
+    return ChainHead.objects.values_list("length", flat=True).first() or 0
+
+
+def confirmation(admin: Any, request: HttpRequest, *, title: str, back: str) -> TemplateResponse:
+    """A page whose one button posts to the address it was asked from."""
+    context = {**admin.admin_site.each_context(request), "title": title, "opts": admin.opts, "back": back}
+    request.current_app = admin.admin_site.name  # type: ignore[attr-defined]
+    return TemplateResponse(request, "adminkit/confirm.html", context)
