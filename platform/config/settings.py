@@ -162,13 +162,15 @@ USE_I18N = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = CUSTOMHOUSE.home / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
 # Served out of the packages where nothing was collected: `make run` needs no build step.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "identity.authentication.KeyAuthentication",
+        *(["identity.authentication.KeyAuthentication"] if (ROOT / "platform/identity/authentication.py").exists() else []),
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],

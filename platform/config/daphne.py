@@ -1,0 +1,113 @@
+"""Daphne, hardened: writes wait for the client to read, and SIGTERM lets running calls end.
+
+Plain Daphne buffers an answer whole for a client that does not read it, and cuts running streams when it is stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from daphne.server import Server  # first: it installs the asyncio reactor that everything of Twisted then uses
+
+from config.channel import HouseChannel, HouseFactory, HouseRequest
+from config.sockets import HouseWebSocketFactory
+
+# Daphne's Server.run makes its factory by this name in its module; there is no other way to hand it one.
+import daphne.server as daphne_server  # isort:skip
+from twisted.internet import defer, reactor  # isort:skip
+
+log = structlog.get_logger(__name__)
+
+STALLED_SECONDS = 60.0
+"""A write that the client has not read for this long: it does not read, so the call is cut and settled."""
+
+INTERRUPTED_DRAIN_SECONDS = 3.0
+"""Ctrl-C at a terminal: somebody waits in front of it."""
+
+CLOSE_REQUEST_BUFFER = 64 * 1024
+
+Hook = Callable[[], Awaitable[None]]
+
+
+class HouseServer(Server):  # type: ignore[misc]
+    """`on_drain` runs when stopping begins (readiness goes away), `on_stop` when the last call has ended."""
+
+    def __init__(self, application: Any, *, host: str, port: int, drain_seconds: float, trust_proxy: bool, on_drain: Hook, on_stop: Hook) -> None:
+        super().__init__(
+            application,
+            endpoints=[f"tcp:port={port}:interface={host}".replace(":interface=::", r":interface=\:\:")],
+            server_name="",
+            request_buffer_size=CLOSE_REQUEST_BUFFER,
+            proxy_forwarded_address_header="X-Forwarded-For" if trust_proxy else None,
+            proxy_forwarded_proto_header="X-Forwarded-Proto" if trust_proxy else None,
+            verbosity=1,
+            application_close_timeout=30,
+        )
+        self.draining = False
+        self.channels: set[HouseChannel] = set()
+        self.ports: list[Any] = []
+        self._drain_seconds = drain_seconds
+        self._on_drain = on_drain
+        self._on_stop = on_stop
+
+    def run(self) -> None:
+        daphne_server.HTTPFactory = HouseFactory
+        daphne_server.WebSocketFactory = HouseWebSocketFactory
+        reactor.callWhenRunning(signal.signal, signal.SIGINT, self._interrupted)
+        super().run()
+
+    def listen_success(self, port: Any) -> None:
+        self.ports.append(port)
+        super().listen_success(port)
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        """Returns when the client may be sent more, so that an application that awaits its sends is held back."""
+        await super().handle_reply(protocol, message)
+        gate = protocol.gate
+        if gate is not None and not gate.is_open:
+            try:
+                await gate.passed(within=STALLED_SECONDS)
+            except TimeoutError:
+                log.warning("server.client_does_not_read", seconds=STALLED_SECONDS)
+                protocol.abort()
+
+    def kill_all_applications(self) -> Any:
+        """Twisted waits for what this returns before it stops. Named so by Daphne, which here cuts everything off."""
+        return defer.Deferred.fromFuture(asyncio.ensure_future(self._drain()))
+
+    async def _drain(self) -> None:
+        self.draining = True
+        started = time.monotonic()
+        await self._on_drain()
+        for port in self.ports:
+            await defer.maybeDeferred(port.stopListening).asFuture(asyncio.get_running_loop())
+        self._close_sockets()
+        while (running := self._running()) and time.monotonic() - started < self._drain_seconds:
+            await asyncio.wait(running, timeout=0.25, return_when=asyncio.FIRST_COMPLETED)
+        for task in self._running():
+            task.cancel()
+        await asyncio.gather(*self._running(), return_exceptions=True)
+        await self._on_stop()
+        log.info("server.drained", seconds=round(time.monotonic() - started, 3), cut=len(running))
+
+    def _close_sockets(self) -> None:
+        """Live views reconnect on their own; waiting for them would hold every restart up to the very end."""
+        for protocol in list(self.connections):
+            if not isinstance(protocol, HouseRequest):
+                protocol.serverClose(code=1012)
+
+    def _running(self) -> list[asyncio.Future[Any]]:
+        return [
+            task
+            for protocol, details in self.connections.items()
+            if isinstance(protocol, HouseRequest) and (task := details.get("application_instance")) is not None and not task.done()
+        ]
+
+    def _interrupted(self, *_: Any) -> None:
+        self._drain_seconds = min(self._drain_seconds, INTERRUPTED_DRAIN_SECONDS)
+        reactor.callFromThread(self.stop)

@@ -1,0 +1,80 @@
+"""The stored sections to where data planes hear of them: Redis for gateways, the store itself in the same process."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+from dataplane.snapshot import Section, encode
+from dataplane.store import Store
+from dataplane.subscribe import CHANNEL, INDEX, SECTIONS, VERSION
+from redis import Redis
+from redis.exceptions import WatchError
+
+from config.models import PublishedSection
+from config.publish import publish_beyond, published_version
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 500
+
+
+def encoded(section: PublishedSection) -> Section:
+    return Section(name=section.name, version=section.version, body=bytes(section.body), schema=section.schema)
+
+
+def push_to_redis(client: Redis) -> int:
+    """Brings Redis up to the version of the database and returns that. Comparing versions makes it heal what was lost:
+    an emptied Redis has none and gets everything. Concurrent pushes don't overwrite each other. Raises RedisError."""
+    while True:
+        held = int(client.get(VERSION) or 0)  # type: ignore[arg-type]
+        version = published_version()
+        if held == version:
+            return version
+        if held > version:
+            publish_beyond(held)
+            continue
+        try:
+            return _push(client, held, version)
+        except WatchError:
+            continue
+
+
+def _push(client: Redis, held: int, version: int) -> int:
+    with client.pipeline() as pipe:
+        pipe.watch(VERSION)
+        if int(pipe.get(VERSION) or 0) != held:  # type: ignore[arg-type]
+            raise WatchError
+        pipe.multi()
+        if held == 0:
+            pipe.delete(SECTIONS, INDEX)
+        count = 0
+        # `version` was read first, so every section up to it is visible; a newer one that shows up too does no harm.
+        for section in PublishedSection.objects.filter(version__gt=held).iterator(AT_ONCE):
+            pipe.hset(SECTIONS, section.name, encode(encoded(section)))  # type: ignore[arg-type]
+            pipe.zadd(INDEX, {section.name: section.version})
+            count += 1
+        pipe.set(VERSION, version)
+        pipe.publish(CHANNEL, version)
+        pipe.execute()
+    log.info("publication.pushed", version=version, count=count)
+    return version
+
+
+class Feed:
+    """Hands newer sections to a store of this process. Called from the poller and from whoever commits a change."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._fed = 0
+        self._lock = threading.Lock()
+
+    def __call__(self) -> None:
+        with self._lock:
+            version = published_version()
+            if version == self._fed:
+                return
+            rows = PublishedSection.objects.filter(version__gt=self._fed).iterator(AT_ONCE)
+            self._store.apply([encoded(row) for row in rows])
+            self._fed = version
+            self._store.save()

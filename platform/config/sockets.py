@@ -1,0 +1,32 @@
+"""WebSockets of the hardened Daphne: sends wait for the client to read, as those of HTTP answers do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+
+from config.channel import Gate
+
+
+class HouseWebSocket(WebSocketProtocol):  # type: ignore[misc]
+    gate: Gate | None = None
+
+    def onOpen(self) -> None:
+        super().onOpen()
+        self.gate = Gate()
+        # The HTTP channel that carried the handshake is still registered here and nobody asks it any more.
+        self.transport.unregisterProducer()
+        self.transport.registerProducer(self.gate, True)
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        if self.gate is not None:
+            self.gate.stopProducing()
+        super().onClose(wasClean, code, reason)
+
+    def abort(self) -> None:
+        self.transport.abortConnection()
+
+
+class HouseWebSocketFactory(WebSocketFactory):  # type: ignore[misc]
+    protocol = HouseWebSocket

@@ -1,0 +1,114 @@
+"""A gateway's ear for the snapshot: Redis tells at once, a poll of one key tells within a second what was missed.
+
+    ch:snapshot          hash     section name → encoded Section
+    ch:snapshot:index    zset     section name by the version that last changed it
+    ch:snapshot:version  string   the newest version; absent after Redis has lost its data: then nothing is taken away
+    ch:snapshot          channel  a message per publication
+
+Redis away changes nothing about what is served: the store keeps its last good sections, also across a restart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import Any
+
+import msgspec
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+
+from dataplane.snapshot import Section, decode_section
+from dataplane.store import Store
+
+SECTIONS = CHANNEL = "ch:snapshot"
+INDEX = "ch:snapshot:index"
+VERSION = "ch:snapshot:version"
+
+POLL_SECONDS = 1.0
+RETRY_SECONDS = 0.5
+AT_ONCE = 500
+
+log = structlog.get_logger(__name__)
+
+
+class Subscriber:
+    """Feeds a store from Redis in a thread of its own. `heard_at` is Unix time of the last answer, 0.0 for never;
+    `reachable` says whether the last attempt succeeded."""
+
+    def __init__(self, store: Store, *, url: str) -> None:
+        self.heard_at = 0.0
+        self.reachable = False
+        self._store = store
+        self._redis: Redis = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2)
+        self._seen = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="snapshot-subscriber", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._listen()
+            except (RedisError, OSError) as error:
+                self._lost(error)
+            except Exception:
+                # A thread that dies would leave this gateway deaf for good.
+                log.exception("snapshot.subscriber_failed")
+            self._stop.wait(RETRY_SECONDS)
+        with contextlib.suppress(RedisError, OSError):
+            self._redis.close()
+
+    def _listen(self) -> None:
+        with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+            pubsub.subscribe(CHANNEL)
+            while not self._stop.is_set():
+                self.catch_up()
+                pubsub.get_message(timeout=POLL_SECONDS)
+
+    def catch_up(self) -> int:
+        """Takes every section newer than what was seen before; returns how many. Raises RedisError."""
+        version = int(self._redis.get(VERSION) or 0)  # type: ignore[arg-type]
+        self._heard()
+        if version == self._seen:
+            return 0
+        # Seen 0 asks for all: what is on disk may be older or of another house.
+        since = self._seen if version > self._seen else 0
+        names: list[bytes] = self._redis.zrangebyscore(INDEX, f"({since}", "+inf")  # type: ignore[assignment]
+        taken = 0
+        for start in range(0, len(names), AT_ONCE):
+            bodies: list[Any] = self._redis.hmget(SECTIONS, names[start : start + AT_ONCE])  # type: ignore[assignment, arg-type]
+            taken += self._store.apply(_decoded(bodies))
+        if version:
+            self._seen = version
+            self._store.save()
+        return taken
+
+    def _heard(self) -> None:
+        if not self.reachable:
+            log.info("snapshot.redis_reached", version=self._store.current.version)
+        self.reachable, self.heard_at = True, time.time()
+
+    def _lost(self, error: Exception) -> None:
+        if self.reachable:
+            log.warning("snapshot.redis_lost", error=str(error), version=self._store.current.version)
+        self.reachable = False
+
+
+def _decoded(bodies: list[Any]) -> list[Section]:
+    sections = []
+    for body in bodies:
+        if body is not None:
+            try:
+                sections.append(decode_section(body))
+            except msgspec.MsgspecError:
+                log.error("snapshot.section_unreadable")
+    return sections
