@@ -14,24 +14,30 @@ MILLION = Decimal(1_000_000)
 NANO = Decimal(1_000_000_000)
 QUANTUM = Decimal("0.000000000001")
 
-TOKEN_METERS = ("input", "cached_read", "cache_write_5m", "cache_write_1h", "output", "audio_input", "audio_output")
+TOKEN_METERS = ("input", "cached_read", "cache_write_5m", "cache_write_1h", "output")
+AUDIO_METERS = {"audio_input": "input", "audio_output": "output"}
 UNIT_METERS = {"requests": "request", "images": "image", "seconds": "second"}
 
 
 class Rates:
     """A price ready for arithmetic. Owns the fallbacks: a cached or written token without a price of its own costs what
-    uncached input costs, an audio token what a text token of its direction costs."""
+    uncached input costs, an audio token what a text token of its direction costs. Audio tokens are counted inside
+    `input` and `output`, so their rate here is the difference."""
 
     __slots__ = ("ref", "per_token", "per_unit", "input_nano", "output_nano")
 
     def __init__(self, price: PriceRecord) -> None:
         self.ref = price.ref
-        base = {"cached_read": price.input, "cache_write_5m": price.input, "audio_input": price.input, "audio_output": price.output}
-        base["cache_write_1h"] = price.cache_write_5m or price.input
+        write = price.input if price.cache_write_5m is None else price.cache_write_5m
+        base = {"cached_read": price.input, "cache_write_5m": price.input, "cache_write_1h": write}
         self.per_token: dict[str, Decimal] = {}
         for meter in TOKEN_METERS:
             value = getattr(price, meter)
             self.per_token[meter] = Decimal(base[meter] if value is None else value) / MILLION
+        for meter, inside in AUDIO_METERS.items():
+            value = getattr(price, meter)
+            if value is not None:
+                self.per_token[meter] = Decimal(value) / MILLION - self.per_token[inside]
         self.per_unit = {
             meter: Decimal(value) for meter, field in UNIT_METERS.items() if (value := getattr(price, field)) is not None
         }
@@ -40,8 +46,7 @@ class Rates:
         self.output_nano = self.per_token["output"] * NANO
 
     def cost(self, usage: Mapping[str, int]) -> Decimal:
-        """Exact cost of what was used. `audio_*` are parts of `input`/`output` counts of their own; `reasoning` is not
-        charged apart, it is in `output`."""
+        """Exact cost of what was used. `reasoning` is not charged apart, it is in `output`."""
         total = Decimal(0)
         for meter, count in usage.items():
             rate = self.per_token.get(meter)

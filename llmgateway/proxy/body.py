@@ -1,0 +1,93 @@
+"""The caller's JSON body, parsed no deeper than the gateway must look, and written again without losing a byte of it.
+
+Only the members of the top level are told apart; their values stay the raw bytes that were sent, so a 400 KB prompt is
+scanned once and unknown fields survive by construction.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from dataplane.errors import BadRequest
+
+Fields = dict[str, msgspec.Raw]
+
+_members = msgspec.json.Decoder(Fields)
+_strings = msgspec.json.Decoder(str)
+_integers = msgspec.json.Decoder(int | None)
+_flags = msgspec.json.Decoder(bool | None)
+_encoder = msgspec.json.Encoder()
+
+
+def parse(body: bytes) -> Fields:
+    """The members of a JSON object. Raises BadRequest."""
+    try:
+        return _members.decode(body)
+    except msgspec.ValidationError:
+        raise BadRequest("The body must be a JSON object.", code="invalid_json") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"The body is not valid JSON: {error}", code="invalid_json") from None
+
+
+def string(fields: Fields, name: str) -> str:
+    """A required, non-empty string."""
+    raw = fields.get(name)
+    if raw is None:
+        raise BadRequest(f"The field {name} is required.", param=name, code="missing_field")
+    try:
+        value = _strings.decode(raw)
+    except msgspec.MsgspecError:
+        raise BadRequest(f"The field {name} must be a string.", param=name, code="invalid_type") from None
+    if not value:
+        raise BadRequest(f"The field {name} must not be empty.", param=name, code="invalid_value")
+    return value
+
+
+def flag(fields: Fields, name: str) -> bool:
+    raw = fields.get(name)
+    if raw is None:
+        return False
+    try:
+        return bool(_flags.decode(raw))
+    except msgspec.MsgspecError:
+        raise BadRequest(f"The field {name} must be true or false.", param=name, code="invalid_type") from None
+
+
+def integer(fields: Fields, name: str) -> int | None:
+    """An optional integer that is not negative."""
+    raw = fields.get(name)
+    if raw is None:
+        return None
+    try:
+        value = _integers.decode(raw)
+    except msgspec.MsgspecError:
+        raise BadRequest(f"The field {name} must be an integer.", param=name, code="invalid_type") from None
+    if value is not None and value < 0:
+        raise BadRequest(f"The field {name} must not be negative.", param=name, code="invalid_value")
+    return value
+
+
+_KINDS = {"array": b"[", "string": b'"', "object": b"{"}
+
+
+def require(fields: Fields, name: str, kinds: tuple[str, ...]) -> None:
+    """Refuses a missing field or one of another JSON type. Looks at one byte."""
+    raw = fields.get(name)
+    if raw is None:
+        raise BadRequest(f"The field {name} is required.", param=name, code="missing_field")
+    first = bytes(memoryview(raw)[:1])
+    if not any(first == _KINDS[kind] for kind in kinds):
+        raise BadRequest(f"The field {name} must be of type {' or '.join(kinds)}.", param=name, code="invalid_type")
+
+
+def rewrite(body: bytes, fields: Fields, owned: dict[str, object]) -> bytes:
+    """The body with the gateway's own fields in place of the caller's.
+
+    With nothing to change it is the very body that came, unless the model might be named twice in it (by duplicate
+    members or by an escaped name): which one counts would then be up to the upstream's parser, so it is written anew."""
+    if not owned and body.count(b'"model"') == 1 and b"\\u006" not in body:
+        return body
+    changed = dict(fields)
+    for name, value in owned.items():
+        changed[name] = msgspec.Raw(_encoder.encode(value))
+    return _encoder.encode(changed)

@@ -1,0 +1,125 @@
+"""One call of a model, in a dialect that its deployments speak: bytes pass but for the fields the gateway owns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dataplane.asgi import Headers, Request
+from dataplane.call import Call, Leg, Meter
+from dataplane.errors import BadRequest, NotFound
+from dataplane.snapshot import KeyRecord
+from dataplane.store import Snapshot
+from dataplane.upstream import Answer
+from llmgateway.proxy import body as bodies
+from llmgateway.proxy.dialects.endpoint import Endpoint
+from llmgateway.proxy.routing import with_fallbacks
+from llmgateway.proxy.runtime import Deployment, Model, Runtime
+
+BYTES_PER_TOKEN = 3
+"""For the most a prompt can cost: English text has about four bytes to a token, Chinese about three."""
+
+_PASSED = ("retry-after", "retry-after-ms", "x-should-retry")
+_PREFIXES = ("openai-", "anthropic-", "x-ratelimit-")
+
+
+class ModelCall(Call):
+    plane = "llm"
+    __slots__ = ("_body", "_endpoint", "_fields", "_injected", "_request", "_runtime")
+
+    def __init__(self, endpoint: Endpoint, request: Request, *, key: KeyRecord, snapshot: Snapshot, runtime: Runtime, body: bytes) -> None:
+        """Parses, resolves and authorizes. Raises BadRequest and NotFound."""
+        super().__init__(key, snapshot)
+        self._endpoint = endpoint
+        self._request = request
+        self._runtime = runtime
+        self._body = body
+        self._fields = fields = bodies.parse(body)
+        self.model = bodies.string(fields, "model")
+        model = runtime.models.get(self.model)
+        if model is None or f"model:{self.model}" not in snapshot.allowed(key):
+            raise unknown_model(self.model)
+        bodies.require(fields, *endpoint.content)
+        if endpoint.streams:
+            self.stream = bodies.flag(fields, "stream")
+        self._injected = endpoint.inject(fields) if self.stream else {}
+        self._estimate(model)
+
+    def _estimate(self, model: Model) -> None:
+        endpoint, fields = self._endpoint, self._fields
+        candidates = [deployment for deployment in model.deployments if deployment.dialect == endpoint.dialect]
+        if not candidates:
+            raise _other_dialect(model)
+        asked = next((value for name in endpoint.maximum if (value := bodies.integer(fields, name)) is not None), None)
+        output = 0
+        if endpoint.has_output:
+            output = (model.max_output if asked is None else asked) * max(1, bodies.integer(fields, "n") or 1)
+        size = len(self._body)
+        worst = [
+            deployment.rates.reserve(input_tokens=size // BYTES_PER_TOKEN + 1, output_tokens=output)
+            for deployment in candidates
+            if deployment.rates is not None
+        ]
+        self.reserve = max(worst) if worst else None
+        self.tokens = size // 4 + (asked or 0)
+        self.estimate = {"input": size // 4, "output": 0}
+        self.expectation = self.model
+
+    def legs(self) -> Iterator[Leg]:
+        for deployment in with_fallbacks(self._runtime.models, self.model, self._endpoint.dialect):
+            yield self._leg(deployment)
+
+    def _leg(self, deployment: Deployment) -> Leg:
+        owned = self._injected
+        if deployment.model != self.model:
+            owned = {**owned, "model": deployment.model}
+        request = self._request
+        headers = list(deployment.headers)
+        for name in self._endpoint.forwarded:
+            value = request.headers.get(name)
+            if value is not None:
+                headers.append((name.decode(), value.decode("latin-1")))
+        for default, text in self._endpoint.defaults:
+            if default.encode() not in request.headers:
+                headers.append((default, text))
+        url = deployment.base + self._endpoint.path
+        if request.query:
+            url += "?" + request.query.decode("latin-1")
+        return Leg(
+            deployment.upstream,
+            url,
+            headers=headers,
+            body=bodies.rewrite(self._body, self._fields, owned),
+            rates=deployment.rates,
+            provider=deployment.provider,
+            deployment=deployment.name,
+        )
+
+    def meter(self, leg: Leg, answer: Answer) -> Meter:
+        return self._endpoint.meter(bool(self._injected))
+
+    def answer_headers(self, answer: Answer) -> Headers:
+        headers = []
+        for name, value in answer.headers():
+            if name == "content-type" or name in _PASSED or name.startswith(_PREFIXES):
+                headers.append((name.encode(), value.encode("latin-1")))
+            elif name in ("x-request-id", "request-id"):
+                headers.append((b"x-upstream-request-id", value.encode("latin-1")))
+        if self._endpoint.dialect == "anthropic":
+            headers.append((b"request-id", self._request.id.encode()))
+        return headers
+
+    def still_allowed(self, snapshot: Snapshot) -> bool:
+        return f"model:{self.model}" in snapshot.allowed(self.key)
+
+
+def unknown_model(name: str) -> NotFound:
+    """The one answer for a model that does not exist and for one that is not granted."""
+    return NotFound(f"The model {name!r} does not exist or you have no access to it.", param="model", code="model_not_found")
+
+
+def _other_dialect(model: Model) -> BadRequest:
+    spoken = sorted({deployment.dialect for deployment in model.deployments})
+    if not spoken:
+        return BadRequest(f"The model {model.record.name!r} has no deployment that can be called.", param="model", code="model_not_served")
+    text = f"The model {model.record.name!r} is served in the dialect {', '.join(spoken)}, not in this endpoint's."
+    return BadRequest(text, param="model", code="dialect_not_served")

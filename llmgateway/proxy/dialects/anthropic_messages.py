@@ -1,0 +1,100 @@
+"""Anthropic Messages: named events, input counts in message_start, cumulative counts in message_delta, no [DONE]."""
+
+from __future__ import annotations
+
+import msgspec
+
+from dataplane.call import Meter, Usage
+from dataplane.errors import HouseError
+from dataplane.sse import Splitter, data_of, event, events
+from llmgateway.proxy.dialects.endpoint import FORWARDED, Endpoint
+from llmgateway.proxy.dialects.errors import anthropic, anthropic_object
+from llmgateway.proxy.usage import MessagesUsage, from_messages, merge_messages
+
+VERSION = "2023-06-01"
+"""Sent when the caller names none: Anthropic requires the header."""
+
+
+class _Answer(msgspec.Struct):
+    usage: MessagesUsage | None = None
+
+
+class _Event(msgspec.Struct):
+    type: str = ""
+    message: _Answer | None = None
+    usage: MessagesUsage | None = None
+
+
+_answers = msgspec.json.Decoder(_Answer)
+_events = msgspec.json.Decoder(_Event)
+
+
+class MessagesMeter(Meter):
+    __slots__ = ("_complete", "_deltas", "_known", "_splitter")
+
+    def __init__(self, injected: bool) -> None:
+        super().__init__()
+        self._splitter = Splitter()
+        self._known: MessagesUsage | None = None
+        self._complete = False
+        self._deltas = 0
+
+    def whole(self, body: bytes) -> bytes:
+        try:
+            self._known = _answers.decode(body).usage
+            self._complete = self._known is not None
+        except msgspec.MsgspecError:
+            self._complete = False
+        return body
+
+    def feed(self, data: bytes) -> bytes:
+        block = self._splitter.feed(data)
+        if block:
+            self._deltas += block.count(b'"content_block_delta"')
+            if b'"usage"' in block or b"error" in block:
+                for part in events(block):
+                    self._read(part)
+        return block
+
+    def _read(self, part: bytes) -> None:
+        data = data_of(part)
+        if data is None:
+            return
+        try:
+            told = _events.decode(data)
+        except msgspec.MsgspecError:
+            return
+        if told.type == "error":
+            self.failed = True
+        elif told.type == "message_start" and told.message is not None:
+            self._known = told.message.usage
+        elif told.type == "message_delta" and told.usage is not None:
+            self._known = merge_messages(self._known or MessagesUsage(), told.usage)
+            self._complete = True
+
+    def finish(self) -> bytes:
+        return self._splitter.rest
+
+    def usage(self) -> Usage | None:
+        """Only what was told to the end: the output count of message_start is a placeholder that must not be priced."""
+        return from_messages(self._known) if self._complete and self._known is not None else None
+
+    def partial(self) -> Usage:
+        if self._known is None:
+            return {}
+        return {**from_messages(self._known), "output": max(self._deltas, self._known.output_tokens or 0)}
+
+    def broken(self, error: HouseError, request_id: str) -> bytes:
+        return event(anthropic_object(error, request_id), name=b"error")
+
+
+MESSAGES = Endpoint(
+    dialect="anthropic",
+    path="/messages",
+    content=("messages", ("array",)),
+    maximum=("max_tokens",),
+    meter=MessagesMeter,
+    refuse=anthropic,
+    forwarded=(*FORWARDED, b"anthropic-version", b"anthropic-beta"),
+    defaults=(("anthropic-version", VERSION),),
+)

@@ -1,0 +1,35 @@
+"""What makes one endpoint of a dialect: its address upstream, the fields the gateway looks at, how its answers are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from dataplane.asgi import Headers, Request
+from dataplane.call import Meter
+from dataplane.errors import HouseError
+from llmgateway.proxy.body import Fields
+
+FORWARDED = (b"accept", b"user-agent", b"idempotency-key", b"http-referer", b"x-title")
+"""Headers of the caller that go upstream in every dialect. Credentials and cookies never do."""
+
+
+def nothing_owned(fields: Fields) -> dict[str, object]:
+    return {}
+
+
+class Endpoint(NamedTuple):
+    """`content` is the field that carries the prompt and its JSON types; `maximum` the fields that may bound the output;
+    `inject` gives the fields that the gateway adds for a stream; `meter(injected)` makes the reader of an answer."""
+
+    dialect: str
+    path: str
+    content: tuple[str, tuple[str, ...]]
+    maximum: tuple[str, ...]
+    meter: Callable[[bool], Meter]
+    refuse: Callable[[Request, HouseError], tuple[int, Headers, bytes]]
+    streams: bool = True
+    has_output: bool = True
+    inject: Callable[[Fields], dict[str, object]] = nothing_owned
+    forwarded: tuple[bytes, ...] = FORWARDED
+    defaults: tuple[tuple[str, str], ...] = ()

@@ -1,0 +1,136 @@
+"""OpenAI Chat Completions, as OpenAI and the vendors of its dialect speak it.
+
+A stream tells its usage only when asked (`stream_options.include_usage`): the gateway asks upstream and hides the extra
+chunk, and the `"usage":null` that the option adds to every other chunk, from a caller who did not.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from dataplane.call import Meter, Usage
+from dataplane.errors import HouseError
+from dataplane.sse import Splitter, data_of, event, events
+from llmgateway.proxy.body import Fields
+from llmgateway.proxy.dialects.endpoint import FORWARDED, Endpoint
+from llmgateway.proxy.dialects.errors import openai, openai_object
+from llmgateway.proxy.usage import ChatUsage, from_chat
+
+NULLS = (b',"usage":null', b', "usage": null')
+OPENAI_FORWARDED = (*FORWARDED, b"openai-beta", b"x-client-request-id")
+
+
+class _Answer(msgspec.Struct):
+    usage: ChatUsage | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[msgspec.Raw] | None = None
+    usage: ChatUsage | None = None
+    error: msgspec.Raw | None = None
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+_answers = msgspec.json.Decoder(_Answer)
+_chunks = msgspec.json.Decoder(_Chunk)
+_options = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
+
+
+def include_usage(fields: Fields) -> dict[str, object]:
+    """The option to inject, {} when the caller asked by itself. Other stream options of the caller survive."""
+    raw = fields.get("stream_options")
+    if raw is None:
+        return {"stream_options": {"include_usage": True}}
+    try:
+        options = _options.decode(raw) or {}
+        if msgspec.json.decode(raw, type=_StreamOptions | None, strict=True) == _StreamOptions(include_usage=True):
+            return {}
+    except msgspec.MsgspecError:
+        return {}
+    return {"stream_options": {**options, "include_usage": True}}
+
+
+class ChatMeter(Meter):
+    """`hidden` is True when the gateway asked for the usage and the caller did not."""
+
+    __slots__ = ("_deltas", "_hidden", "_last", "_splitter")
+
+    def __init__(self, hidden: bool) -> None:
+        super().__init__()
+        self._hidden = hidden
+        self._splitter = Splitter()
+        self._last: ChatUsage | None = None
+        self._deltas = 0
+
+    def whole(self, body: bytes) -> bytes:
+        try:
+            self._last = _answers.decode(body).usage
+        except msgspec.MsgspecError:
+            self._last = None
+        return body
+
+    def feed(self, data: bytes) -> bytes:
+        block = self._splitter.feed(data)
+        if not block:
+            return block
+        self._deltas += block.count(b"data:")
+        if self._hidden:
+            for null in NULLS:
+                block = block.replace(null, b"")
+        if b'"usage"' in block or b'"error"' in block:
+            return b"".join([part for part in events(block) if self._keeps(part)])
+        return block
+
+    def _keeps(self, part: bytes) -> bool:
+        data = data_of(part)
+        if data is None or not data.startswith(b"{"):
+            return True
+        try:
+            chunk = _chunks.decode(data)
+        except msgspec.MsgspecError:
+            return True
+        if chunk.error is not None and memoryview(chunk.error)[:4] != b"null":
+            self.failed = True
+        if chunk.usage is None:
+            return True
+        self._last = chunk.usage
+        return not (self._hidden and not chunk.choices)
+
+    def finish(self) -> bytes:
+        return self._splitter.rest
+
+    def usage(self) -> Usage | None:
+        return from_chat(self._last) if self._last is not None else None
+
+    def partial(self) -> Usage:
+        return {"output": self._deltas} if self._deltas else {}
+
+    def broken(self, error: HouseError, request_id: str) -> bytes:
+        return event(openai_object(error, request_id))
+
+
+CHAT = Endpoint(
+    dialect="openai",
+    path="/chat/completions",
+    content=("messages", ("array",)),
+    maximum=("max_completion_tokens", "max_tokens"),
+    meter=ChatMeter,
+    refuse=openai,
+    inject=include_usage,
+    forwarded=OPENAI_FORWARDED,
+)
+
+EMBEDDINGS = Endpoint(
+    dialect="openai",
+    path="/embeddings",
+    content=("input", ("string", "array")),
+    maximum=(),
+    meter=ChatMeter,
+    refuse=openai,
+    streams=False,
+    has_output=False,
+    forwarded=OPENAI_FORWARDED,
+)

@@ -1,0 +1,91 @@
+"""OpenAI Responses: typed events, usage only in the one terminal event, no [DONE]."""
+
+from __future__ import annotations
+
+import msgspec
+
+from dataplane.call import Meter, Usage
+from dataplane.errors import HouseError
+from dataplane.sse import Splitter, data_of, event, events
+from llmgateway.proxy.dialects.endpoint import Endpoint
+from llmgateway.proxy.dialects.errors import openai
+from llmgateway.proxy.dialects.openai_chat import OPENAI_FORWARDED
+from llmgateway.proxy.usage import ResponsesUsage, from_responses
+
+TERMINAL = (b"response.completed", b"response.incomplete", b"response.failed")
+
+
+class _Answer(msgspec.Struct):
+    usage: ResponsesUsage | None = None
+
+
+class _Event(msgspec.Struct):
+    type: str = ""
+    response: _Answer | None = None
+
+
+_answers = msgspec.json.Decoder(_Answer)
+_events = msgspec.json.Decoder(_Event)
+
+
+class ResponsesMeter(Meter):
+    __slots__ = ("_deltas", "_last", "_sequence", "_splitter")
+
+    def __init__(self, injected: bool) -> None:
+        super().__init__()
+        self._splitter = Splitter()
+        self._last: ResponsesUsage | None = None
+        self._deltas = 0
+
+    def whole(self, body: bytes) -> bytes:
+        try:
+            self._last = _answers.decode(body).usage
+        except msgspec.MsgspecError:
+            self._last = None
+        return body
+
+    def feed(self, data: bytes) -> bytes:
+        block = self._splitter.feed(data)
+        if block:
+            self._deltas += block.count(b".delta")
+            if b"error" in block or any(mark in block for mark in TERMINAL):
+                for part in events(block):
+                    self._read(part)
+        return block
+
+    def _read(self, part: bytes) -> None:
+        data = data_of(part)
+        if data is None:
+            return
+        try:
+            told = _events.decode(data)
+        except msgspec.MsgspecError:
+            return
+        if told.type in ("error", "response.failed"):
+            self.failed = True
+        if told.type.encode() in TERMINAL and told.response is not None and told.response.usage is not None:
+            self._last = told.response.usage
+
+    def finish(self) -> bytes:
+        return self._splitter.rest
+
+    def usage(self) -> Usage | None:
+        return from_responses(self._last) if self._last is not None else None
+
+    def partial(self) -> Usage:
+        return {"output": self._deltas // 2} if self._deltas else {}
+
+    def broken(self, error: HouseError, request_id: str) -> bytes:
+        body = {"type": "error", "code": error.code, "message": error.message, "param": error.param, "request_id": request_id}
+        return event(msgspec.json.encode(body), name=b"error")
+
+
+RESPONSES = Endpoint(
+    dialect="openai",
+    path="/responses",
+    content=("input", ("string", "array")),
+    maximum=("max_output_tokens",),
+    meter=ResponsesMeter,
+    refuse=openai,
+    forwarded=OPENAI_FORWARDED,
+)

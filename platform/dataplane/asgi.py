@@ -1,0 +1,153 @@
+"""The ASGI edge of the data plane: one guarded request object, bounded bodies, plain answers.
+
+No server passes every raw-byte test alone (duplicate Host, Content-Length beside Transfer-Encoding, huge headers), so
+the guard stands here, once, for all servers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any
+
+from dataplane.errors import BadRequest, HeadersTooLarge, PayloadTooLarge
+from dataplane.ids import new_id
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = Sequence[tuple[bytes, bytes]]
+
+MAX_HEADERS = 100
+MAX_HEADER = 16 * 1024
+MAX_HEADER_BLOCK = 32 * 1024
+MAX_BODY = 20 * 1024 * 1024
+JSON_TYPE = (b"content-type", b"application/json")
+_ONCE = frozenset((b"host", b"content-length", b"authorization", b"transfer-encoding"))
+
+
+class Disconnected(Exception):
+    """The caller left before the request was complete."""
+
+
+class Request:
+    """One HTTP request. `headers` maps lower-case names to the first value; `id` goes out as x-request-id;
+    `started` is from the performance clock, in seconds."""
+
+    __slots__ = ("_body_done", "headers", "id", "method", "path", "query", "raw_headers", "receive", "scope", "send", "started")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: bytes = scope.get("query_string", b"")
+        self.raw_headers: Headers = scope["headers"]
+        self.headers: dict[bytes, bytes] = {}
+        self.id = new_id()
+        self.started = time.perf_counter()
+        self._body_done = False
+
+    def guard(self) -> None:
+        """Fills `headers`. Raises HeadersTooLarge or BadRequest for a head that no honest client sends."""
+        headers = self.headers
+        size = count = 0
+        for name, value in self.raw_headers:
+            count += 1
+            length = len(name) + len(value)
+            size += length
+            if length > MAX_HEADER or size > MAX_HEADER_BLOCK or count > MAX_HEADERS:
+                raise HeadersTooLarge(f"Headers are limited to {MAX_HEADERS}, {MAX_HEADER} bytes each, {MAX_HEADER_BLOCK} in all.")
+            if name in headers:
+                if name in _ONCE:
+                    raise BadRequest(f"The header {name.decode('latin-1')} was sent twice.", code="duplicate_header")
+                continue
+            headers[name] = value.strip() if value[:1].isspace() or value[-1:].isspace() else value
+        if b"transfer-encoding" in headers and b"content-length" in headers:
+            raise BadRequest("Content-Length and Transfer-Encoding were both sent.", code="ambiguous_length")
+        if b"\x00" in headers.get(b"host", b"") or b"@" in headers.get(b"host", b"") or b"/" in headers.get(b"host", b""):
+            raise BadRequest("The Host header is malformed.", code="bad_host")
+
+    async def body(self, *, limit: int = MAX_BODY) -> bytes:
+        """The whole body. Raises PayloadTooLarge (before reading where the length is declared) or Disconnected."""
+        declared = self.headers.get(b"content-length")
+        if declared is not None and (not declared.isdigit() or int(declared) > limit):
+            raise PayloadTooLarge(f"The body is larger than {limit} bytes.")
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self.receive()
+            if message["type"] != "http.request":
+                raise Disconnected
+            part = message.get("body", b"")
+            if not message.get("more_body", False):
+                self._body_done = True
+                if not parts:
+                    if len(part) > limit:
+                        raise PayloadTooLarge(f"The body is larger than {limit} bytes.")
+                    return bytes(part)
+                parts.append(part)
+                if size + len(part) > limit:
+                    raise PayloadTooLarge(f"The body is larger than {limit} bytes.")
+                return b"".join(parts)
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                raise PayloadTooLarge(f"The body is larger than {limit} bytes.")
+
+    async def left(self) -> None:
+        """Returns when the caller has gone."""
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                return
+
+    def header(self, name: bytes) -> str | None:
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+
+class Watch:
+    """Cancels a call when its caller leaves. It begins late: most calls are over before it is worth a task."""
+
+    __slots__ = ("_call", "_handle", "_request", "_task", "gone")
+
+    def __init__(self, request: Request, call: asyncio.Task[Any], *, after: float = 0.05) -> None:
+        self._request = request
+        self._call = call
+        self._task: asyncio.Task[None] | None = None
+        self.gone = False
+        self._handle = asyncio.get_running_loop().call_later(after, self._begin)
+
+    def _begin(self) -> None:
+        self._task = asyncio.create_task(self._wait())
+
+    async def _wait(self) -> None:
+        await self._request.left()
+        self.gone = True
+        self._call.cancel()
+
+    def stop(self) -> None:
+        self._handle.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+
+async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """A whole answer in two messages; the length is set here."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [*headers, (b"content-length", str(len(body)).encode())],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+def encode_headers(pairs: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]

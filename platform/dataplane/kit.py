@@ -1,0 +1,187 @@
+"""One worker of the data plane: everything a call needs, made once, started on lifespan or on the first request.
+
+`application` is the ASGI app. The gateways' routes come from the composition root, since nothing in here knows them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from dataplane import operations
+from dataplane.asgi import App, Receive, Request, Scope, Send
+from dataplane.metrics import Metrics
+from dataplane.upstream import Upstreams
+
+if TYPE_CHECKING:
+    from dataplane.exchange import Exchange
+    from dataplane.journal import Journal
+    from dataplane.limits import Limits
+    from dataplane.sealing import Sealer
+    from dataplane.store import Snapshot, Store
+
+log = logging.getLogger("customhouse.kit")
+
+STALLED_AFTER = 60.0
+"""Seconds that one write to a caller may take; then the caller does not read and the call is ended."""
+
+SWEEP_EVERY = 1.0
+
+
+class Background(Protocol):
+    """Something that runs beside the calls: a shipper, a subscription to snapshots, recovery of dead workers' files."""
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+Handler = Callable[["Kit", Request], Awaitable[None]]
+
+
+class Routes(NamedTuple):
+    """Addresses of one gateway. An exact path wins over a prefix."""
+
+    exact: Mapping[str, Handler]
+    prefixes: Sequence[tuple[str, Handler]] = ()
+
+
+class Kit:
+    """Owns the worker's parts and their order of start and stop."""
+
+    def __init__(
+        self,
+        *,
+        pepper: bytes,
+        sealer: Sealer,
+        store: Store,
+        limits: Limits,
+        journal: Journal,
+        background: Sequence[Background] = (),
+    ) -> None:
+        self.pepper = pepper
+        self.sealer = sealer
+        self.store = store
+        self.limits = limits
+        self.journal = journal
+        self.upstreams = Upstreams()
+        self.metrics = Metrics()
+        self.active: set[Exchange] = set()
+        self.draining = False
+        self._background = background
+        self._sweeper: asyncio.Task[None] | None = None
+        self._starting: asyncio.Lock | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.metrics.gauges["active_calls"] = ("Calls under way.", lambda: float(len(self.active)))
+        self.metrics.gauges["snapshot_version"] = ("Version of the snapshot that is served.", lambda: float(store.current.version))
+        self.metrics.gauges["snapshot_age_seconds"] = ("Since the snapshot last changed.", lambda: time.time() - store.current.loaded_at)
+
+    @property
+    def started(self) -> bool:
+        return self._sweeper is not None
+
+    async def start(self) -> None:
+        """Idempotent; the first of lifespan and first request does it, others wait for it."""
+        if self._starting is None:
+            self._starting = asyncio.Lock()
+        async with self._starting:
+            if self.started:
+                return
+            self._loop = asyncio.get_running_loop()
+            if not self.store.ready:
+                await asyncio.to_thread(self.store.load)
+            self.limits.configure(self.store.current)
+            self.store.listen(self._swapped)
+            await self.limits.start()
+            for part in self._background:
+                await part.start()
+            self._sweeper = asyncio.create_task(self._sweep())
+
+    async def close(self, *, patience: float = 120.0) -> None:
+        """Lets running calls end for up to `patience` seconds, then settles and hands everything back."""
+        self.draining = True
+        deadline = time.monotonic() + patience
+        while self.active and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        for exchange in list(self.active):
+            exchange.cancel("the house is shutting down")
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
+            self._sweeper = None
+        for part in reversed(self._background):
+            await part.close()
+        await self.limits.close()
+        await asyncio.to_thread(self.store.save)
+        self.journal.close()
+
+    def _swapped(self, snapshot: Snapshot) -> None:
+        """Runs in whichever thread applied the sections."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._take_over, snapshot)
+
+    def _take_over(self, snapshot: Snapshot) -> None:
+        self.limits.configure(snapshot)
+        for exchange in list(self.active):
+            key = exchange.call.key
+            if snapshot.key(key.digest) is None or not exchange.call.still_allowed(snapshot):
+                exchange.cancel("its key or its grant was withdrawn")
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_EVERY)
+            try:
+                await asyncio.to_thread(self.store.save)
+                oldest = time.monotonic() - STALLED_AFTER
+                for exchange in list(self.active):
+                    if 0.0 < exchange.sending_since < oldest:
+                        exchange.cancel("the caller does not read")
+            except OSError:
+                log.exception("the last good snapshot could not be written")
+
+
+def application(kit: Kit, routes: Sequence[Routes]) -> App:
+    """The ASGI app of the data plane: HTTP calls, operations, lifespan."""
+    exact: dict[str, Handler] = {**operations.HANDLERS}
+    prefixes: list[tuple[str, Handler]] = []
+    for part in routes:
+        exact.update(part.exact)
+        prefixes.extend(part.prefixes)
+
+    def handler_of(path: str) -> Handler:
+        for prefix, handler in prefixes:
+            if path.startswith(prefix):
+                return handler
+        return operations.not_found
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            if kit._sweeper is None:
+                await kit.start()
+            request = Request(scope, receive, send)
+            handler = exact.get(request.path) or handler_of(request.path)
+            await handler(kit, request)
+        elif kind == "lifespan":
+            await lifespan(kit, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 4404})
+
+    return app
+
+
+async def lifespan(kit: Kit, receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await kit.start()
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await kit.close()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,0 +1,258 @@
+"""The one door out of the data plane: pools, timeouts, checked and pinned addresses. Only this module imports pyreqwest.
+
+A name is resolved here, every answer is checked, and the connection goes to an address that was checked; redirects are
+off, the environment's proxies are ignored, answers are asked for uncompressed and what comes compressed all the same is
+inflated within a bound. TCP_NODELAY is the client's default.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+import zlib
+from collections.abc import Sequence
+from datetime import timedelta
+from ipaddress import ip_address
+
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import ConnectError, PyreqwestError
+from pyreqwest.request import StreamRequest
+from pyreqwest.response import Response
+
+from dataplane.addresses import AddressRefused, check_addresses, check_url
+from dataplane.errors import UpstreamFailed, UpstreamTimeout
+
+PIN_SECONDS = 30.0
+"""How long a checked address is used before the name is resolved again; a failed connect ends it at once."""
+
+HELD_BACK = 65536
+"""Bytes that the client may gather before it hands an answer over. For a stream it is 0, or deltas would wait."""
+
+MAX_ANSWER = 64 * 1024 * 1024
+_IDLE = timedelta(seconds=25)
+
+
+class Lost(UpstreamFailed):
+    """The upstream did not answer, or stopped. `sent` tells whether it may have begun to work (and to bill)."""
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+class TimedOut(UpstreamTimeout):
+    """The upstream was reached but a timeout ended the wait; it may have billed."""
+
+    sent = True
+
+
+class Refused(UpstreamFailed):
+    """The upstream's address may not be called."""
+
+    code = "upstream_address_refused"
+    sent = False
+
+
+def _translate(error: PyreqwestError) -> UpstreamFailed:
+    causes = " ".join(cause["message"] for cause in (getattr(error, "details", None) or {}).get("causes") or ())
+    if isinstance(error, TimeoutError):
+        if "Connect)" in causes:
+            return Lost("The upstream could not be reached in time.", sent=False)
+        return TimedOut("The upstream did not answer in time.")
+    if isinstance(error, ConnectError) and "SendRequest" not in causes:
+        return Lost("The upstream could not be reached.", sent=False)
+    return Lost("The upstream closed the connection before its answer was complete.", sent=True)
+
+
+class Answer:
+    """An answer whose head has arrived. Always closed by who opened it; closing early closes the connection."""
+
+    __slots__ = ("_inflate", "_reader", "_request", "_response", "status")
+
+    def __init__(self, request: StreamRequest, response: Response) -> None:
+        self._request = request
+        self._response = response
+        self._reader = response.body_reader
+        self.status = response.status
+        self._inflate: Inflater | None = None
+        encoding = response.get_header("content-encoding")
+        if encoding is not None and encoding.strip().lower() not in ("", "identity"):
+            self._inflate = Inflater(encoding.strip().lower())
+
+    def header(self, name: str) -> str | None:
+        return self._response.get_header(name)
+
+    def headers(self) -> list[tuple[str, str]]:
+        """All headers, names in lower case."""
+        return list(self._response.headers.items())
+
+    async def chunk(self) -> bytes | None:
+        """The next bytes, None at the end. Raises Lost or TimedOut."""
+        try:
+            while True:
+                part = await self._reader.read_chunk()
+                if part is None:
+                    return None
+                data = part.to_bytes()
+                if self._inflate is not None:
+                    data = self._inflate.feed(data)
+                if data:
+                    return data
+        except PyreqwestError as error:
+            raise _translate(error) from error
+
+    async def read(self, *, limit: int = MAX_ANSWER) -> bytes:
+        """The whole body. Raises UpstreamFailed when it is larger than `limit` bytes."""
+        first = await self.chunk()
+        if first is None:
+            return b""
+        parts, size = [first], len(first)
+        while (part := await self.chunk()) is not None:
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                raise UpstreamFailed(f"The upstream's answer is larger than {limit} bytes.", code="upstream_answer_too_large")
+        return first if len(parts) == 1 else b"".join(parts)
+
+    async def close(self) -> None:
+        await self._request.__aexit__(None, None, None)
+
+
+class Inflater:
+    """Bounded inflation of an answer that came compressed though it was not asked to."""
+
+    __slots__ = ("_decoder", "_total")
+
+    def __init__(self, encoding: str) -> None:
+        if encoding not in ("gzip", "x-gzip", "deflate"):
+            raise UpstreamFailed(f"The upstream answered with content-encoding {encoding}, which was not asked for.")
+        self._decoder = zlib.decompressobj(wbits=47 if "gzip" in encoding else 15)
+        self._total = 0
+
+    def feed(self, data: bytes) -> bytes:
+        try:
+            out = self._decoder.decompress(data, MAX_ANSWER + 1 - self._total)
+        except zlib.error as error:
+            raise UpstreamFailed("The upstream's compressed answer is broken.") from error
+        self._total += len(out)
+        if self._total > MAX_ANSWER or self._decoder.unconsumed_tail:
+            raise UpstreamFailed(f"The upstream's answer is larger than {MAX_ANSWER} bytes.", code="upstream_answer_too_large")
+        return out
+
+
+class Upstream:
+    """One origin with its limits: a pool of connections to an address that was checked."""
+
+    __slots__ = ("_allow_private", "_client", "_host", "_lock", "_next", "_pinned_until", "_port", "_timeouts", "in_flight")
+
+    def __init__(self, url: str, *, allow_private: bool, timeouts: tuple[float, float, float]) -> None:
+        """`timeouts` are connect, read (between two bytes) and total, in seconds. Raises Refused for a URL that no
+        rule lets through."""
+        try:
+            _, self._host, self._port = check_url(url)
+        except AddressRefused as error:
+            raise Refused(f"The upstream's URL is refused: {error}") from error
+        self._allow_private = allow_private
+        self._timeouts = timeouts
+        self._client: Client | None = None
+        self._pinned_until = 0.0
+        self._next = 0
+        self._lock = asyncio.Lock()
+        self.in_flight = 0
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Sequence[tuple[str, str]],
+        body: bytes = b"",
+        stream: bool = False,
+    ) -> Answer:
+        """Sends and waits for the head. Raises Lost, TimedOut, Refused."""
+        client = self._client
+        if client is None or self._pinned_until < time.monotonic():
+            client = await self._connectable()
+        builder = client.request(method, url).headers(headers).streamed_read_buffer_limit(0 if stream else HELD_BACK)
+        if body:
+            builder = builder.body_bytes(body)
+        request = builder.build_streamed()
+        try:
+            response = await request.__aenter__()
+        except PyreqwestError as error:
+            if isinstance(error, ConnectError):
+                self._pinned_until = 0.0
+                self._next += 1
+            raise _translate(error) from error
+        try:
+            return Answer(request, response)
+        except UpstreamFailed:
+            await request.__aexit__(None, None, None)
+            raise
+
+    async def _connectable(self) -> Client:
+        async with self._lock:
+            if self._client is not None and self._pinned_until >= time.monotonic():
+                return self._client
+            addresses = await self._addresses()
+            self._client = self._build(addresses[self._next % len(addresses)])
+            self._pinned_until = time.monotonic() + PIN_SECONDS
+            return self._client
+
+    async def _addresses(self) -> list[str]:
+        try:
+            if _is_literal(self._host):
+                found = [self._host]
+            else:
+                infos = await asyncio.get_running_loop().getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+                found = list(dict.fromkeys(str(info[4][0]) for info in infos))
+            return check_addresses(found, host=self._host, allow_private=self._allow_private)
+        except OSError as error:
+            raise Lost("The upstream's name does not resolve.", sent=False) from error
+        except AddressRefused as error:
+            raise Refused(f"The upstream's address is refused: {error}") from error
+
+    def _build(self, address: str) -> Client:
+        connect, read, total = self._timeouts
+        builder = (
+            ClientBuilder()
+            .follow_redirects(False)
+            .no_proxy()
+            .referer(False)
+            .gzip(False)
+            .brotli(False)
+            .zstd(False)
+            .deflate(False)
+            .http1_lower_case_headers()
+            .connect_timeout(timedelta(seconds=connect))
+            .read_timeout(timedelta(seconds=read))
+            .timeout(timedelta(seconds=total))
+            .pool_idle_timeout(_IDLE)
+        )
+        if not _is_literal(self._host):
+            builder = builder.resolve(self._host, address, self._port)
+        return builder.build()
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+class Upstreams:
+    """All origins of one worker, by what makes them differ. A record that changed its limits gets a pool of its own."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[tuple[str, bool, tuple[float, float, float]], Upstream] = {}
+
+    def get(self, url: str, *, allow_private: bool, timeouts: tuple[float, float, float]) -> Upstream:
+        """The upstream of this URL's origin. `url` is the configured one, never a caller's."""
+        key = (url, allow_private, timeouts)
+        found = self._by_key.get(key)
+        if found is None:
+            found = self._by_key[key] = Upstream(url, allow_private=allow_private, timeouts=timeouts)
+        return found
