@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -34,15 +33,6 @@ class Version(models.Model):
     class Meta:
         abstract = True
 
-    @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
-        row = super().from_db(db, field_names, values)
-        row._remember()
-        return row
-
-    def _remember(self) -> None:
-        self._stored = {name: self.__dict__[name] for name in ("state", *self.CONTENT) if name in self.__dict__}
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Raises StateError when approved content would change."""
         stored: dict[str, Any] = getattr(self, "_stored", {})
@@ -52,6 +42,15 @@ class Version(models.Model):
                 raise StateError(f"an approved version never changes ({', '.join(changed)}); make a new version")
         super().save(*args, **kwargs)
         self._remember()
+
+    @classmethod
+    def from_db(cls, *args: Any, **kwargs: Any) -> Self:
+        row = super().from_db(*args, **kwargs)
+        row._remember()
+        return row
+
+    def _remember(self) -> None:
+        self._stored = {name: self.__dict__[name] for name in ("state", *self.CONTENT) if name in self.__dict__}
 
     @property
     def is_served(self) -> bool:
