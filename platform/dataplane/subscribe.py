@@ -10,6 +10,7 @@ Redis away changes nothing about what is served: the store keeps its last good s
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import time
@@ -36,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 class Subscriber:
     """Feeds a store from Redis in a thread of its own. `heard_at` is Unix time of the last answer, 0.0 for never;
-    `reachable` says whether the last attempt succeeded."""
+    `reachable` says whether the last attempt succeeded. Conforms to `kit.Background`."""
 
     def __init__(self, store: Store, *, url: str) -> None:
         self.heard_at = 0.0
@@ -47,12 +48,13 @@ class Subscriber:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="snapshot-subscriber", daemon=True)
 
-    def start(self) -> None:
+    async def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
+    async def close(self) -> None:
         self._stop.set()
-        self._thread.join(timeout=5)
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join, 5)
 
     def _run(self) -> None:
         while not self._stop.is_set():
