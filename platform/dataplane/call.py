@@ -90,10 +90,28 @@ class Call:
     """One request of a caller, resolved and authorized, not yet admitted.
 
     `reserve` is the most it can cost in 1e-9 USD (None: unpriced), `tokens` counts against token limits, `estimate` is
-    what is assumed to be used when nothing else is known, `expectation` names whose recent costs are comparable."""
+    what is assumed to be used when nothing else is known, `expectation` names whose recent costs are comparable.
+
+    `journaled` False is for exchanges that do no work to be metered (a list, a notification): they leave no usage event.
+    `head_first` is for streams that answer nothing anybody waits for: the head goes out at once, silence is no failure,
+    and they hold none of the caller's concurrency."""
 
     plane = ""
-    __slots__ = ("agent", "estimate", "expectation", "key", "model", "reserve", "server", "snapshot", "stream", "tokens", "tool")
+    __slots__ = (
+        "agent",
+        "estimate",
+        "expectation",
+        "head_first",
+        "journaled",
+        "key",
+        "model",
+        "reserve",
+        "server",
+        "snapshot",
+        "stream",
+        "tokens",
+        "tool",
+    )
 
     def __init__(self, key: KeyRecord, snapshot: Snapshot) -> None:
         self.key = key
@@ -104,6 +122,8 @@ class Call:
         self.tokens = 0
         self.estimate: Usage = {}
         self.stream = False
+        self.journaled = True
+        self.head_first = False
 
     def legs(self) -> Iterator[Leg]:
         """Where it may go, best first; asked for the next only when the one before failed in a way worth a retry."""
@@ -114,6 +134,11 @@ class Call:
 
     def may_retry(self, status: int) -> bool:
         return status in RETRYABLE
+
+    def errored(self, answer: Answer, body: bytes) -> bytes:
+        """What the caller gets of an upstream's error (400 and above) under its status. Raises HouseError where the house
+        words the refusal itself."""
+        return body
 
     def answer_headers(self, answer: Answer) -> Headers:
         """Headers of the upstream's answer that the caller gets, content type included."""

@@ -54,6 +54,8 @@ class Exchange:
         self.watch = Watch(self.request, self.task)
         active = self.kit.active
         active.add(self)
+        if self.call.head_first:
+            self.admission.settle(None, 0)
         try:
             await self._legs(self.call.legs())
         except asyncio.CancelledError:
@@ -65,7 +67,8 @@ class Exchange:
         finally:
             active.discard(self)
             self.watch.stop()
-            self.admission.settle(self.nano, self.tokens)
+            if not self.call.head_first:
+                self.admission.settle(self.nano, self.tokens)
 
     async def _legs(self, legs: Iterator[Leg]) -> None:
         failure: HouseError | None = None
@@ -116,7 +119,8 @@ class Attempt:
         """The next leg to try, None when there is none left (`failure` says why), DONE when the caller was answered."""
         exchange, leg = self.exchange, self.leg
         exchange.tries += 1
-        exchange.route = f"{leg.provider}/{leg.deployment}; tries={exchange.tries}".encode("latin-1", "replace")
+        named = f"{leg.provider}/{leg.deployment}" if leg.provider else leg.deployment
+        exchange.route = f"{named}; tries={exchange.tries}".encode("latin-1", "replace")
         self._intend()
         try:
             answer = await leg.upstream.send(
@@ -146,7 +150,7 @@ class Attempt:
             self._settle("error", usage={})
             if following is not None:
                 return following
-            await self._respond(answer, body)
+            await self._respond(answer, call.errored(answer, body))
             return self.DONE
         self.meter = meter = call.meter(self.leg, answer)
         content_type = answer.header("content-type")
@@ -170,7 +174,8 @@ class Attempt:
         headers = self._headers(answer)
         if cost is not None:
             headers.append((b"x-customhouse-cost", money.to_text(cost).encode()))
-        headers.append((b"content-length", b"%d" % len(body)))
+        if answer.status != 204:
+            headers.append((b"content-length", b"%d" % len(body)))
         exchange.started = True
         await exchange.request.send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await exchange.request.send({"type": "http.response.body", "body": body})
@@ -188,6 +193,16 @@ class Attempt:
 
     async def _stream(self, answer: Answer, meter: Meter) -> Leg | None:
         exchange = self.exchange
+        out = b"" if exchange.call.head_first else await self._first(answer, meter)
+        self.first_byte = time.perf_counter()
+        exchange.started = True
+        headers = [*self._headers(answer), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+        await exchange.send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await self._pump(answer, meter, out)
+        return self.DONE
+
+    @staticmethod
+    async def _first(answer: Answer, meter: Meter) -> bytes:
         out = b""
         while not out:
             data = await answer.chunk()
@@ -197,12 +212,7 @@ class Attempt:
             out = meter.feed(data)
         if not out:
             raise UpstreamFailed("The upstream opened a stream and closed it without an event.")
-        self.first_byte = time.perf_counter()
-        exchange.started = True
-        headers = [*self._headers(answer), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
-        await exchange.send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await self._pump(answer, meter, out)
-        return self.DONE
+        return out
 
     async def _pump(self, answer: Answer, meter: Meter, out: bytes) -> None:
         """Relays until the end. A stream that breaks ends with an error of the caller's protocol, never in silence."""
@@ -236,6 +246,8 @@ class Attempt:
         self.id = new_id()
         self.wall = time.time()
         self.started_at = time.perf_counter()
+        if not call.journaled:
+            return
         exchange.kit.journal.intent(
             Intent(
                 id=self.id,
@@ -272,6 +284,9 @@ class Attempt:
             usage = call.estimate if self.meter is None else call.estimate | self.meter.partial()
         cost = leg.rates.cost(usage) if leg.rates is not None and usage else (ZERO if not usage else None)
         now = time.perf_counter()
+        exchange.kit.metrics.call(call.plane, outcome, now - self.started_at)
+        if not call.journaled:
+            return None
         principal, team = call.key.principal, call.snapshot.teams.get(call.key.principal.team or 0)
         exchange.account(cost, usage)
         exchange.kit.journal.settle(
@@ -302,5 +317,4 @@ class Attempt:
                 ttft_ms=None if self.first_byte is None else round((self.first_byte - self.started_at) * 1000, 3),
             )
         )
-        exchange.kit.metrics.call(call.plane, outcome, now - self.started_at)
         return cost
