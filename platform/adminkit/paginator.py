@@ -22,7 +22,7 @@ _ESTIMATE = """
 """
 
 
-class EstimatedCountPaginator(Paginator[Any]):
+class EstimatedCountPaginator(Paginator):  # type: ignore[type-arg]
     """`count` is exact up to EXACT_UP_TO. Above, it is the planner's estimate for a whole table on PostgreSQL, and
     EXACT_UP_TO itself for anything filtered or on another database: "at least this many"."""
 

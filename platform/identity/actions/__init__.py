@@ -1,0 +1,29 @@
+"""Every write of this app. Each action takes `actor` (None is the system), runs in a transaction and leaves one audit row
+per changed object. They raise ValidationError for bad input and PermissionDenied for too little power."""
+
+from __future__ import annotations
+
+from identity.actions.grants import grant, withdraw, withdraw_all
+from identity.actions.keys import issue_key, mark_keys_used, revoke_key, rotate_key, update_key
+from identity.actions.teams import create_team, delete_team, move_team, update_team
+from identity.actions.users import create_agent_identity, create_service_account, create_user, set_password, update_user
+
+__all__ = [
+    "create_agent_identity",
+    "create_service_account",
+    "create_team",
+    "create_user",
+    "delete_team",
+    "grant",
+    "issue_key",
+    "mark_keys_used",
+    "move_team",
+    "revoke_key",
+    "rotate_key",
+    "set_password",
+    "update_key",
+    "update_team",
+    "update_user",
+    "withdraw",
+    "withdraw_all",
+]

@@ -1,0 +1,80 @@
+"""Fixtures that every test folder shares. People are in people.py, objects in factories.py."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+import redis
+
+from tests.people import acme, admin, owner, research, sales, stranger, team_mate
+
+__all__ = ["acme", "admin", "owner", "research", "sales", "stranger", "team_mate"]
+
+REDIS_URL = os.environ.get("CUSTOMHOUSE_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
+DATABASE_URL = os.environ.get("CUSTOMHOUSE_TEST_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever asks for a server is marked by it: `-m "not postgres and not redis"` is the suite that needs only Python."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        for marker in ("postgres", "redis"):
+            if f"{marker}_url" in fixtures:
+                item.add_marker(marker)
+
+
+def _absent(name: str, error: Exception) -> None:
+    """Skips, or fails where CI has said that the server has to be there (CUSTOMHOUSE_REQUIRE_<NAME>=1)."""
+    text = f"{name} does not answer: {error}"
+    if os.environ.get(f"CUSTOMHOUSE_REQUIRE_{name.upper()}") == "1":
+        pytest.fail(text, pytrace=False)
+    pytest.skip(text)
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> str:
+    if urlsplit(REDIS_URL).path.strip("/") in ("", "0"):
+        pytest.fail("CUSTOMHOUSE_TEST_REDIS_URL names database 0; tests empty their database and want another one", pytrace=False)
+    try:
+        with redis.Redis.from_url(REDIS_URL, socket_connect_timeout=2, socket_timeout=2) as client:
+            client.ping()
+    except redis.RedisError as error:
+        _absent("redis", error)
+    return REDIS_URL
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> Iterator[str]:
+    """An emptied Redis database of the tests' own."""
+    with redis.Redis.from_url(redis_server, socket_timeout=5) as client:
+        client.flushdb()
+        yield redis_server
+        client.flushdb()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> str:
+    try:
+        psycopg.connect(_named(DATABASE_URL, "postgres"), connect_timeout=2).close()
+    except psycopg.Error as error:
+        _absent("postgres", error)
+    return DATABASE_URL
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """A new, empty PostgreSQL database, dropped afterwards."""
+    name = f"customhouse_test_{uuid4().hex[:12]}"
+    with psycopg.connect(_named(postgres_server, "postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield _named(postgres_server, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _named(url: str, database: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
