@@ -15,7 +15,7 @@ from typing import Any
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
-from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ServerEvent
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
@@ -51,8 +51,23 @@ class Tools:
     tools: list[types.Tool] = field(default_factory=standard_tools)
     held: int = 0
     cancelled: int = 0
-    release: asyncio.Event = field(default_factory=asyncio.Event)
     bus: InMemorySubscriptionBus = field(default_factory=InMemorySubscriptionBus)
+    _release: asyncio.Event = field(default_factory=asyncio.Event)
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def let_go(self) -> None:
+        """Ends every `hold`. May be called from any thread, once the server was called."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._release.set)
+
+    def publish(self, event: ServerEvent) -> None:
+        """Tells those who listen. May be called from any thread, once somebody has listened."""
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(self.bus.publish(event), self._loop).result(10)
+
+    async def listen(self, ctx: ServerRequestContext[Any], params: types.SubscriptionsListenRequestParams) -> types.SubscriptionsListenResult:
+        self._loop = asyncio.get_running_loop()
+        return await ListenHandler(self.bus)(ctx, params)
 
     def named(self, name: str) -> types.Tool:
         return next(tool for tool in self.tools if tool.name == name)
@@ -82,9 +97,10 @@ class Tools:
         return _text("counted")
 
     async def _hold(self, ctx: Any, arguments: dict[str, Any]) -> types.CallToolResult:
+        self._loop = asyncio.get_running_loop()
         self.held += 1
         try:
-            await self.release.wait()
+            await self._release.wait()
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
@@ -125,7 +141,7 @@ def house_of_tools(tools: Tools | None = None, *, name: str = "weather") -> Serv
         on_get_prompt=get_prompt,
         on_list_resources=list_resources,
         on_read_resource=read_resource,
-        on_subscriptions_listen=ListenHandler(tools.bus),
+        on_subscriptions_listen=tools.listen,
     )
 
 
