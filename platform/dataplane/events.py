@@ -71,7 +71,9 @@ class UsageEvent(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False, tag
 
 
 class Lease(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False, tag_field="line", tag="lease"):
-    """What a worker holds of an account at this point of its journal, amounts reserved by open calls included."""
+    """What a worker holds of an account at this point of its journal, amounts reserved by open calls included. `spent` is
+    what it had spent of it before, as far as the authority still counts that as held."""
 
     account: str
     held: int = 0
+    spent: int = 0

@@ -13,15 +13,13 @@ import os
 import re
 import secrets
 import threading
-from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
 from dataplane.errors import JournalFull
 from dataplane.events import Intent, Lease, UsageEvent
-from dataplane.money import to_nano
-from dataplane.segments import Bookmark, Position, Segment, bytes_used, create
+from dataplane.segments import Bookmark, Position, Segment, Slice, bytes_used, create, spend
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +52,7 @@ class Journal:
         self._segment_bytes = min(segment_bytes, max_bytes // 8)
         self._lock = threading.Lock()
         self._open: dict[str, tuple[bytes, tuple[str, ...]]] = {}
-        self._held: dict[str, int] = {}
+        self._held: dict[str, Slice] = {}
         self._spent: list[tuple[tuple[str, ...], str]] = []
         self._late: dict[str, bytes] = {}
         self._broken = ""
@@ -97,7 +95,7 @@ class Journal:
         with self._lock:
             self._count_spent()
             if held:
-                self._held[account] = held
+                self._held[account] = Slice(held)
             else:
                 self._held.pop(account, None)
             self._write(f"lease {account}", line)
@@ -175,7 +173,7 @@ class Journal:
     def _begin_segment(self) -> Segment:
         """A new segment that starts with the present state; the current one goes on when the disk has no room for it."""
         self._count_spent()
-        leases = [_encode(Lease(account=account, held=held)) + b"\n" for account, held in self._held.items()]
+        leases = [_encode(Lease(account=account, held=held.left, spent=held.spent)) + b"\n" for account, held in self._held.items()]
         state = b"".join([*leases, *(line for line, _ in self._open.values())])
         try:
             segment = create(self.directory, self.name, self._current.seq + 1, state=state)
@@ -195,12 +193,9 @@ class Journal:
                 self._count_spent()
 
     def _count_spent(self) -> None:
-        """Brings the leases up to date. Put off until somebody asks: it is decimal arithmetic on every call otherwise."""
+        """Brings the leases up to date. Put off until somebody asks: on every call it would be decimal arithmetic."""
         for accounts, cost in self._spent:
-            nano = to_nano(Decimal(cost))
-            for account in accounts:
-                if account in self._held:
-                    self._held[account] -= nano
+            spend(self._held, accounts, cost)
         self._spent.clear()
 
     def _sync_forever(self) -> None:

@@ -5,11 +5,11 @@ calls are settled by lines appended to it, then every slice is given back and st
 when it is killed itself, the next one reads it from the same file and goes on from there:
 
     1. take the locks, oldest segment first       2. cut off the torn last line
-    3. append a settled line for each open call   4. for each account: give back its rest, append a lease of 0
+    3. append a settled line for each open call   4. for each account: append a lease of 0, give back its rest
     5. ship to the end (the shipper does)         6. delete, oldest segment first, the bookmark last
 
-Between the two halves of step 4 a kill makes the next worker give back again, with the same token; the authority knows
-tokens and does it once.
+A kill between the two halves of step 4 leaves that one slice taken until its window ends or the authority is seeded anew:
+given back twice it would let a budget be overspent.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import msgspec
 from dataplane import money
 from dataplane.errors import AuthorityUnavailable
 from dataplane.events import Intent, Lease, UsageEvent
-from dataplane.segments import Replay, Segment, journals, replay, take
+from dataplane.segments import Replay, Segment, Slice, journals, replay, spend, take
 from dataplane.shipper import Orphan
 
 if TYPE_CHECKING:
@@ -42,10 +42,14 @@ STALE_AFTER = 60.0
 _encode = msgspec.json.Encoder().encode
 
 
-class GivesBack(Protocol):
-    """What recovery needs of the authority. The same token twice gives back once."""
+class Accounts(Protocol):
+    """What recovery needs of the authority (`dataplane.authority.Authority` has it)."""
 
-    async def give_back(self, account: str, amount: int, *, token: str) -> None: ...
+    async def health(self) -> bool: ...
+
+    async def settle(self, account: str, spent: int) -> None: ...
+
+    async def give_back(self, account: str, amount: int) -> None: ...
 
 
 def unsettled(intent: Intent) -> UsageEvent:
@@ -81,7 +85,7 @@ class Recovery:
     Without an authority nothing is given back: the one that lives in this process starts from the ledger, which knows
     nothing of slices that died with the process before it."""
 
-    def __init__(self, directory: Path, *, shipper: Shipper, authority: GivesBack | None, every: float = EVERY) -> None:
+    def __init__(self, directory: Path, *, shipper: Shipper, authority: Accounts | None, every: float = EVERY) -> None:
         self._directory = directory
         self._shipper = shipper
         self._authority = authority
@@ -154,12 +158,19 @@ class Recovery:
         return settled
 
     async def _give_back(self, orphan: Orphan, state: Replay) -> None:
-        """An account's rest can be negative when calls cost more than was reserved: then nothing is left to give."""
-        for account, rest in list(state.left.items()):
-            if rest > 0 and self._authority is not None:
-                await self._authority.give_back(account, rest, token=f"{orphan.name} {account}")
+        """Raises AuthorityUnavailable; what is not given back then is stated again."""
+        authority = self._authority
+        if state.slices and authority is not None and not await authority.health():
+            raise AuthorityUnavailable("The budget authority can not be reached.")
+        for account, held in list(state.slices.items()):
             await asyncio.to_thread(append, orphan, [Lease(account=account)])
-            del state.left[account]
+            if authority is not None:
+                try:
+                    await _return(authority, account, held)
+                except BaseException:
+                    append(orphan, [Lease(account=account, held=held.left, spent=held.spent)])
+                    raise
+            del state.slices[account]
 
     def _sweep(self) -> None:
         """Removes segments that never got their final name, and bookmarks without a journal."""
@@ -168,6 +179,16 @@ class Recovery:
             litter = path.suffix == ".new" or (path.suffix == ".offset" and path.stem not in names)
             if litter and time.time() - path.stat().st_mtime > STALE_AFTER:
                 path.unlink(missing_ok=True)
+
+
+async def _return(authority: Accounts, account: str, held: Slice) -> None:
+    """Moves on `held` as it goes. What is left can be negative, when calls cost more than they had reserved."""
+    if held.spent > 0:
+        await authority.settle(account, held.spent)
+        held.spent = 0
+    if held.left > 0:
+        await authority.give_back(account, held.left)
+        held.left = 0
 
 
 def seize(directory: Path, name: str, paths: list[Path]) -> Orphan | None:
@@ -199,7 +220,7 @@ def finish(orphan: Orphan) -> tuple[Replay, list[UsageEvent]]:
     events = [unsettled(intent) for intent in intents]
     append(orphan, events)
     for intent, event in zip(intents, events, strict=True):
-        state.spend(intent.accounts, event.cost)
+        spend(state.slices, intent.accounts, event.cost)
     state.open.clear()
     return state, events
 

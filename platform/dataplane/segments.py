@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
@@ -153,15 +153,22 @@ def read_chunk(path: Path, position: Position) -> Chunk | None:
     return Chunk(position, Position(position.seq, position.offset + end), lines)
 
 
-class Replay:
-    """What a journal says: the calls that are open, and what is left of each slice.
+class Slice:
+    """What a worker held of an account and has spent of it since it last stated that."""
 
-    A slice's rest is what the last lease line states minus the costs settled after it; open reservations are still in
-    it. Unreadable lines are counted, not hidden."""
+    __slots__ = ("left", "spent")
+
+    def __init__(self, left: int, spent: int = 0) -> None:
+        self.left, self.spent = left, spent
+
+
+class Replay:
+    """What a journal says: the calls that are open, and what is left of each slice: what the last lease line states less
+    the costs settled after it. Open reservations are still in it. Unreadable lines are counted, not hidden."""
 
     def __init__(self) -> None:
         self.open: dict[str, Intent] = {}
-        self.left: dict[str, int] = {}
+        self.slices: dict[str, Slice] = {}
         self.unreadable = 0
 
     def feed(self, lines: Iterable[bytes]) -> None:
@@ -173,18 +180,23 @@ class Replay:
                 continue
             if isinstance(item, Intent):
                 self.open[item.id] = item
-            elif isinstance(item, Lease):
-                self.left[item.account] = item.held
-            elif (intent := self.open.pop(item.id, None)) is not None:
-                self.spend(intent.accounts, item.cost)
+            elif isinstance(item, UsageEvent):
+                if (intent := self.open.pop(item.id, None)) is not None:
+                    spend(self.slices, intent.accounts, item.cost)
+            elif item.held or item.spent:
+                self.slices[item.account] = Slice(item.held, item.spent)
+            else:
+                self.slices.pop(item.account, None)
 
-    def spend(self, accounts: Iterable[str], cost: str | None) -> None:
-        if cost is None:
-            return
+
+def spend(slices: Mapping[str, Slice], accounts: Iterable[str], cost: str | None) -> None:
+    """Charges a settled cost (USD as text) to those of the accounts that are held."""
+    if cost is not None:
         nano = to_nano(Decimal(cost))
         for account in accounts:
-            if account in self.left:
-                self.left[account] -= nano
+            if (held := slices.get(account)) is not None:
+                held.left -= nano
+                held.spent += nano
 
 
 def replay(paths: Iterable[Path]) -> Replay:

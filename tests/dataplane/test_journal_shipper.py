@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
 from dataplane import outlets
 from dataplane.errors import AuthorityUnavailable
 from dataplane.events import UsageEvent
@@ -17,7 +20,6 @@ from dataplane.outlets import SinkOutlet, StreamOutlet
 from dataplane.recovery import Recovery
 from dataplane.segments import journals
 from dataplane.shipper import Shipper
-
 from tests.dataplane.journaling import an_intent, eventually, settled
 
 
@@ -143,11 +145,20 @@ async def test_slices_that_can_not_be_given_back_now_are_given_back_later(tmp_pa
     dead.close()
 
     class Authority:
-        away = True
+        """Away at first; then it answers, and loses its connection within the first return."""
+
+        well = False
+        failing = True
         given: list[tuple[str, int]] = []
 
-        async def give_back(self, account: str, amount: int, *, token: str) -> None:
-            if self.away:
+        async def health(self) -> bool:
+            return self.well
+
+        async def settle(self, account: str, spent: int) -> None:
+            raise AssertionError("nothing was spent")
+
+        async def give_back(self, account: str, amount: int) -> None:
+            if self.failing:
                 raise AuthorityUnavailable("away")
             self.given.append((account, amount))
 
@@ -158,7 +169,11 @@ async def test_slices_that_can_not_be_given_back_now_are_given_back_later(tmp_pa
     await recovery.run_once()
     shipper.ship()
     assert dead.name in journals(tmp_path), "kept while something of it is to be done"
-    authority.away = False
+    authority.well = True
+    await recovery.run_once()
+    shipper.ship()
+    assert dead.name in journals(tmp_path)
+    authority.failing = False
     await recovery.run_once()
     shipper.ship()
     assert authority.given == [("b:1", 5_000)]
@@ -293,7 +308,7 @@ def test_no_more_than_a_window_is_on_the_stream_at_once(
 
 @pytest.mark.redis
 def test_a_server_that_is_away_costs_nothing_but_time(journal: Journal, server: redis.Redis, stream: str) -> None:
-    away = redis.Redis(port=1, socket_connect_timeout=1)
+    away = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))
     shipper = Shipper(journal, StreamOutlet(away, stream=stream))
     calls = some_calls(journal, 2)
     with pytest.raises(redis.ConnectionError):
