@@ -7,7 +7,8 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError
 
 from dataplane.sealing import SealError
@@ -41,7 +42,7 @@ def stored_credentials_open(
     except DatabaseError:
         return []
     return [
-        Warning(
+        checks.Warning(
             f"The credential of the provider {provider.name} does not open with the sealing keys that are set.",
             hint="Add the old key behind the new one in CUSTOMHOUSE_SEAL_KEY, or enter the credential again.",
             id="llmgateway.W001",

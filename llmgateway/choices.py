@@ -19,10 +19,8 @@ class Strategy(models.TextChoices):
     """How calls are shared among the deployments of a model that have the same priority."""
 
     WEIGHTED = "weighted", "Weighted shares"
-    PRIORITY = "priority", "Strict order"
-    LATENCY = "latency", "Lowest latency"
-    COST = "cost", "Lowest price"
-    LEAST_BUSY = "least_busy", "Least busy"
+    PRIORITY = "priority", "Strict order, as listed"
+    COST = "cost", "Cheapest first"
 
 
 class Health(models.TextChoices):

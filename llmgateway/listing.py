@@ -37,7 +37,6 @@ def listing(
     *,
     dialect: str,
     base_url: str,
-    vendor: str,
     credential: str | None,
     headers: Mapping[str, str],
     following: Mapping[str, str] | None = None,
@@ -46,21 +45,20 @@ def listing(
     sent = {"accept": "application/json", **headers}
     match Dialect(dialect):
         case Dialect.OPENAI:
-            name = "api-key" if vendor == "azure" else "authorization"
-            url, auth = f"{base_url}/models", {name: credential if vendor == "azure" else f"Bearer {credential}"}
+            url, auth = f"{base_url}/models", {"authorization": f"Bearer {credential}"}
         case Dialect.ANTHROPIC:
-            url, auth = _query(_versioned(base_url, "v1", "models"), {"limit": PAGE, **(following or {})}), {"x-api-key": credential}
+            url, auth = _query(_versioned(base_url, "v1", "models"), {"limit": PAGE, **(following or {})}), {"x-api-key": f"{credential}"}
             sent.setdefault("anthropic-version", ANTHROPIC_VERSION)
         case Dialect.GEMINI:
             url = _query(_versioned(base_url, "v1beta", "models"), {"pageSize": PAGE, **(following or {})})
-            auth = {"x-goog-api-key": credential}
+            auth = {"x-goog-api-key": f"{credential}"}
         case Dialect.COHERE:
             url = _query(_versioned(base_url, "v1", "models"), {"page_size": PAGE, **(following or {})})
             auth = {"authorization": f"Bearer {credential}"}
         case Dialect.BEDROCK:
             return _bedrock(base_url, credential, sent)
     if credential is not None:
-        sent |= {name: value for name, value in auth.items() if value is not None}
+        sent |= auth
     return Listing(url, sent)
 
 

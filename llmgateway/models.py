@@ -63,7 +63,8 @@ class Provider(models.Model):
 
     @property
     def has_credential(self) -> bool:
-        return self.credential is not None
+        """Told by the date beside it, so that lists and forms need not load the sealed bytes."""
+        return self.credential_set_at is not None
 
 
 class Model(models.Model):
@@ -81,7 +82,17 @@ class Model(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(10_000_000)],
         help_text="What a call that names no maximum of its own reserves from its budgets.",
     )
-    owner_team = models.ForeignKey("identity.Team", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    owner_team = models.ForeignKey(
+        "identity.Team",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Who answers for it. Empty: the platform.",
+    )
+    discoverable = models.BooleanField(
+        default=False, help_text="Everybody may find it in the catalog and request access. Otherwise only those who may use it see it."
+    )
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -22,6 +22,7 @@ class Vendor:
     base_url: str
     dialect: str = Dialect.OPENAI
     keys_page: str = ""
+    local: bool = False
 
 
 VENDORS: tuple[Vendor, ...] = (
@@ -87,8 +88,8 @@ VENDORS: tuple[Vendor, ...] = (
 )
 
 LOCAL_VENDORS: tuple[Vendor, ...] = (
-    Vendor("ollama", "Ollama", r"ollama", "http://127.0.0.1:11434/v1"),
-    Vendor("vllm", "vLLM", r"vllm", "http://127.0.0.1:8000/v1"),
+    Vendor("ollama", "Ollama", r"ollama", "http://127.0.0.1:11434/v1", local=True),
+    Vendor("vllm", "vLLM", r"vllm", "http://127.0.0.1:8000/v1", local=True),
 )
 """Engines that run in the house: no list price exists for them, an override says what an hour of theirs is worth."""
 

@@ -7,6 +7,7 @@ name for what can't be accepted; then nothing is written.
 from llmgateway.actions.deployments import set_deployments
 from llmgateway.actions.fallbacks import set_fallbacks
 from llmgateway.actions.health import record_health
+from llmgateway.actions.imports import import_models
 from llmgateway.actions.models import create_model, delete_model, disable_model, enable_model, update_model
 from llmgateway.actions.prices import set_model_price
 from llmgateway.actions.providers import (
@@ -27,6 +28,7 @@ __all__ = [
     "disable_provider",
     "enable_model",
     "enable_provider",
+    "import_models",
     "record_health",
     "set_credential",
     "set_deployments",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from audit import trail
 from django.db import transaction
 from django.utils import timezone
-from identity.models import User
 
+from audit import trail
+from identity.models import User
 from llmgateway.choices import Health
 from llmgateway.models import Provider
 
@@ -17,7 +17,10 @@ FAILURES_UNTIL_DOWN = 3
 @transaction.atomic
 def record_health(*, actor: User | None, provider: Provider, error: str = "", latency_ms: float | None = None) -> Provider:
     """`error` is "" after a good check. A first failure makes the provider degraded, the third in a row makes it down."""
+    asked_as_of = provider.updated_at
     provider = Provider.objects.select_for_update().get(pk=provider.pk)
+    if provider.updated_at != asked_as_of:
+        return provider  # its settings changed while it was asked: the outcome is not about them
     before = provider.health
     provider.failed_checks = provider.failed_checks + 1 if error else 0
     provider.health = _state(provider.failed_checks)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from audit import trail
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from identity.models import User
 
+from audit import trail
+from identity.models import User
 from llmgateway.actions.deployments import set_deployments
 from llmgateway.actions.fallbacks import set_fallbacks
 from llmgateway.actions.fields import assign, public_fields
 from llmgateway.actions.prices import set_model_price
 from llmgateway.models import Model
 
-FIELDS = ("name", "description", "strategy", "max_output", "owner_team", "enabled")
+FIELDS = ("name", "description", "strategy", "max_output", "owner_team", "discoverable", "enabled")
 
 
 @transaction.atomic

@@ -1,0 +1,167 @@
+"""The admin of models: routes, prices and their source, fallbacks, who may use them, and how to call them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.decorators import display
+
+from adminkit.admin import ActionAdmin
+from llmgateway import actions
+from llmgateway.admin.filters import PriceFilter
+from llmgateway.admin.model_forms import PRICE_PREFIX, DeploymentFormSet, FallbackFormSet, ModelForm, price_fields
+from llmgateway.admin.panels import model_panels, routes, tags_of
+from llmgateway.models import Deployment, Fallback, Model
+from llmgateway.prices import PriceBook
+from llmgateway.traffic import months_of
+
+MAIN_METERS = tuple(f"{PRICE_PREFIX}{meter}" for meter in ("input", "output", "cached_read"))
+
+
+class DeploymentInline(TabularInline):
+    model = Deployment
+    formset = DeploymentFormSet
+    fields = ("provider", "upstream_model", "priority", "weight", "share", "enabled")
+    readonly_fields = ("share",)
+    extra = 0
+    ordering = ("priority", "id")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:
+        return super().get_queryset(request).select_related("provider")
+
+    @display(description="Share")
+    def share(self, obj: Deployment) -> SafeString:
+        """Of the calls that this priority takes; worked out from the rows as they are stored."""
+        return render_to_string("llmgateway/share.html", {"route": routes(obj.model).get(obj.pk) if obj.pk else None})
+
+
+class FallbackInline(TabularInline):
+    model = Fallback
+    formset = FallbackFormSet
+    fk_name = "model"
+    fields = ("target", "position")
+    ordering_field = "position"
+    hide_ordering_field = True
+    ordering = ("position", "id")
+    autocomplete_fields = ("target",)
+    extra = 0
+    verbose_name_plural = "fallbacks, tried in this order when every deployment failed"
+
+
+@admin.register(Model)
+class ModelAdmin(ActionAdmin):
+    form = type("ModelForm", (ModelForm,), price_fields())
+    list_display = ("header", "route_bar", "price", "month", "owner_team", "enabled")
+    list_filter = (
+        PriceFilter,
+        ("strategy", ChoicesDropdownFilter),
+        ("deployments__provider", RelatedDropdownFilter),
+        "enabled",
+        "discoverable",
+    )
+    search_fields = ("name", "description", "deployments__upstream_model")
+    list_select_related = ("owner_team",)
+    autocomplete_fields = ("owner_team",)
+    inlines = (DeploymentInline, FallbackInline)
+    export_fields = ("name", "description", "strategy", "max_output", "owner_team__name", "discoverable", "enabled", "created_at")
+    actions = ("enable", "disable")
+    warn_unsaved_form = True
+    change_form_outer_before_template = "llmgateway/model_banner.html"
+    change_form_outer_after_template = "llmgateway/model_panels.html"
+
+    class Media:
+        css = {"all": ("llmgateway/admin.css",)}
+        js = ("llmgateway/copy.js",)
+
+    # -- reads
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
+        deployments = Deployment.objects.select_related("provider").defer("provider__credential").order_by("priority", "id")
+        return super().get_queryset(request).prefetch_related(Prefetch("deployments", queryset=deployments))
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Prices and traffic of the rows of one page are fetched together, not row by row."""
+        changelist = super().get_changelist_instance(request)
+        book = PriceBook()
+        months = months_of([row.name for row in changelist.result_list])
+        for row in changelist.result_list:
+            row.tags = tags_of(row, book)
+            row.month = months.get(row.name)
+        return changelist
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        rest = [name for name in price_fields() if name not in MAIN_METERS]
+        return (
+            (None, {"fields": (("name", "enabled"), "description", ("strategy", "max_output"), ("owner_team", "discoverable"))}),
+            (
+                "Price of its own",
+                {
+                    "classes": ("collapse",),
+                    "description": "USD per million tokens; requests, images and seconds are USD each. All empty: the catalogue's price.",
+                    "fields": (MAIN_METERS, *(tuple(rest[at : at + 3]) for at in range(0, len(rest), 3))),
+                },
+            ),
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        return ("name",) if obj is not None else ()
+
+    @display(description="Model", ordering="name", header=True)
+    def header(self, obj: Model) -> list[Any]:
+        return [obj.name, obj.description.partition("\n")[0][:90]]
+
+    @display(description="Routes")
+    def route_bar(self, obj: Model) -> SafeString:
+        return render_to_string("llmgateway/route_bar.html", {"routes": list(routes(obj).values()), "strategy": obj.get_strategy_display()})
+
+    @display(description="Price")
+    def price(self, obj: Model) -> SafeString:
+        return render_to_string("llmgateway/price_cell.html", {"tags": obj.tags})
+
+    @display(description="Last 30 days")
+    def month(self, obj: Model) -> SafeString:
+        return render_to_string("llmgateway/spark.html", {"month": obj.month})
+
+    def render_change_form(self, request: HttpRequest, context: Any, add: bool = False, change: bool = False, **kwargs: Any) -> Any:
+        if (obj := kwargs.get("obj")) is not None:
+            context.update(model_panels(request.user, obj, base_url=settings.CUSTOMHOUSE.public_url))
+        return super().render_change_form(request, context, add=add, change=change, **kwargs)
+
+    # -- writes
+
+    def perform_create(self, request: HttpRequest, obj: Model, form: Any) -> Model:
+        fields = {name: value for name, value in form.cleaned_data.items() if not name.startswith(PRICE_PREFIX)}
+        return actions.create_model(actor=request.user, price=form.price(), **fields)
+
+    def perform_update(self, request: HttpRequest, obj: Model, form: Any, before: dict[str, Any]) -> None:
+        changed = {name: form.cleaned_data[name] for name in form.changed_data if not name.startswith(PRICE_PREFIX)}
+        actions.update_model(actor=request.user, model=obj, **changed)
+        if form.price_changed():
+            actions.set_model_price(actor=request.user, model=obj, price=form.price())
+
+    def perform_delete(self, request: HttpRequest, obj: Model) -> None:
+        actions.delete_model(actor=request.user, model=obj)
+
+    def perform_inlines(self, request: HttpRequest, obj: Model, formset: Any) -> None:
+        if isinstance(formset, DeploymentFormSet):
+            actions.set_deployments(actor=request.user, model=obj, deployments=formset.stated())
+        elif isinstance(formset, FallbackFormSet):
+            actions.set_fallbacks(actor=request.user, model=obj, fallbacks=formset.stated())
+
+    @admin.action(description="Enable", permissions=["change"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[Model]) -> None:
+        for model in queryset:
+            actions.enable_model(actor=request.user, model=model)
+
+    @admin.action(description="Disable", permissions=["change"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[Model]) -> None:
+        for model in queryset:
+            actions.disable_model(actor=request.user, model=model)

@@ -1,0 +1,116 @@
+"""The section `llm`: every enabled provider and model as the data plane needs them, prices stamped.
+
+A model without a deployment that could be called stays in the section, without deployments: its callers are told so, and
+its fallbacks are tried. Published in the order of names, so that the same state gives the same bytes.
+
+The data plane tries deployments by priority and shares calls by weight within one. Strategies that order deployments by
+what is known here (the list itself, the price) are compiled into priorities, one deployment each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+from django.db.models import Prefetch
+
+from dataplane.money import Rates
+from dataplane.snapshot import DeploymentRecord, LlmSection, ModelRecord, PriceRecord, ProviderRecord, encode
+from llmgateway.choices import Strategy
+from llmgateway.models import Deployment, Fallback, Model, Provider
+from llmgateway.prices import PriceBook
+
+if TYPE_CHECKING:
+    from audit.models import AuditEvent
+
+SECTION = "llm"
+PREFIXES = (SECTION,)
+
+_NOT_PUBLISHED = frozenset({"llmgateway.provider.health"})
+_PRICE_EVENTS = "usage.price"
+
+
+def sections_for(event: AuditEvent) -> set[str]:
+    """The one section, for every change of this app but health states, and for changes of prices."""
+    ours = event.action.startswith("llmgateway.") and event.action not in _NOT_PUBLISHED
+    return {SECTION} if ours or event.action.startswith(_PRICE_EVENTS) else set()
+
+
+def all_sections() -> Iterable[str]:
+    return (SECTION,)
+
+
+def compile_section(name: str) -> bytes | None:
+    """A fixed number of queries, whatever the number of models."""
+    if name != SECTION:
+        return None
+    return encode(section())
+
+
+def section() -> LlmSection:
+    providers = list(Provider.objects.filter(enabled=True).order_by("name"))
+    deployments = Deployment.objects.filter(enabled=True, provider__enabled=True).select_related("provider").order_by("priority", "id")
+    fallbacks = Fallback.objects.filter(target__enabled=True).select_related("target").order_by("position", "id")
+    models = (
+        Model.objects.filter(enabled=True)
+        .order_by("name")
+        .prefetch_related(Prefetch("deployments", queryset=deployments), Prefetch("fallback_steps", queryset=fallbacks))
+    )
+    book = PriceBook()
+    return LlmSection(
+        providers=tuple(_provider(provider) for provider in providers),
+        models=tuple(_model(model, book) for model in models),
+    )
+
+
+def _provider(provider: Provider) -> ProviderRecord:
+    return ProviderRecord(
+        id=provider.pk,
+        name=provider.name,
+        dialect=provider.dialect,
+        base_url=provider.base_url,
+        credential=None if provider.credential is None else bytes(provider.credential),
+        allow_private_network=provider.allow_private_network,
+        connect_timeout=float(provider.connect_timeout),
+        read_timeout=float(provider.read_timeout),
+        total_timeout=float(provider.total_timeout),
+        headers=dict(sorted(provider.headers.items())),
+    )
+
+
+def _model(model: Model, book: PriceBook) -> ModelRecord:
+    deployments = [_deployment(row, model.name, book) for row in model.deployments.all()]
+    return ModelRecord(
+        id=model.pk,
+        name=model.name,
+        deployments=tuple(_ordered(model.strategy, deployments)),
+        strategy=model.strategy,
+        fallbacks=tuple(step.target.name for step in model.fallback_steps.all()),
+        max_output=model.max_output,
+        created_at=float(int(model.created_at.timestamp())),
+    )
+
+
+def _deployment(row: Deployment, model_name: str, book: PriceBook) -> DeploymentRecord:
+    return DeploymentRecord(
+        id=row.pk,
+        provider=row.provider_id,
+        model=row.upstream_model,
+        weight=row.weight,
+        priority=row.priority,
+        price=book.price(vendor=row.provider.vendor, upstream_model=row.upstream_model, model_name=model_name),
+    )
+
+
+def _ordered(strategy: str, deployments: list[DeploymentRecord]) -> list[DeploymentRecord]:
+    if strategy == Strategy.WEIGHTED:
+        return deployments
+    if strategy == Strategy.COST:
+        deployments = sorted(deployments, key=lambda record: (record.priority, _dearness(record.price)))
+    return [msgspec.structs.replace(record, priority=at) for at, record in enumerate(deployments)]
+
+
+def _dearness(price: PriceRecord | None) -> tuple[bool, int]:
+    """Unpriced ones come last. Three parts of input to one of output is what mixed traffic shows."""
+    return (True, 0) if price is None else (False, Rates(price).reserve(input_tokens=3000, output_tokens=1000))
