@@ -130,8 +130,8 @@ def _host(netloc: str) -> str:
         if port and not port.startswith(":"):
             raise AddressRefused("the URL has no valid host name")
         return _v6_literal(literal)
-    host = netloc.partition(":")[0].lower()
-    host = host.removesuffix(".")
+    written = netloc.partition(":")[0].lower()
+    host = written.removesuffix(".")
     if not host.isascii():
         raise AddressRefused("the host is not ASCII: write its xn-- form")
     labels = host.split(".")
@@ -139,7 +139,7 @@ def _host(netloc: str) -> str:
         raise AddressRefused("the URL has no valid host name")
     if _NUMBER.fullmatch(labels[-1]):
         try:
-            return str(IPv4Address(host))
+            return str(IPv4Address(written))
         except ValueError:
             raise AddressRefused("a numeric host must be a plain dotted quad such as 192.0.2.1") from None
     return host
