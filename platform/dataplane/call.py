@@ -55,11 +55,13 @@ class Leg:
 class Meter:
     """Reads an answer as it passes. This one relays everything untouched and knows of no usage."""
 
-    __slots__ = ("failed",)
+    __slots__ = ("complete", "failed")
 
     def __init__(self) -> None:
         self.failed = False
         """An error was told in-band, under a status that said success."""
+        self.complete = False
+        """The answer has passed whole: a caller that leaves now, before the stream is closed, has aborted nothing."""
 
     def whole(self, body: bytes) -> bytes:
         """A complete answer; returns what the caller gets."""

@@ -137,7 +137,9 @@ class Attempt:
         except UpstreamFailed as error:
             return self._lost(error, legs)
         except BaseException:
-            self._settle("aborted", usage=self.meter.usage() if self.meter is not None else None)
+            meter = self.meter
+            outcome = _outcome(meter) if meter is not None and meter.complete else "aborted"
+            self._settle(outcome, usage=meter.usage() if meter is not None else None)
             raise
         finally:
             await answer.close()
@@ -157,7 +159,7 @@ class Attempt:
         if content_type is not None and content_type.startswith("text/event-stream"):
             return await self._stream(answer, meter)
         body = meter.whole(await answer.read())
-        cost = self._settle("error" if meter.failed else "ok", usage=meter.usage())
+        cost = self._settle(_outcome(meter), usage=meter.usage())
         await self._respond(answer, body, cost=cost)
         return self.DONE
 
@@ -224,10 +226,13 @@ class Attempt:
                 if out := meter.feed(data):
                     await send({"type": "http.response.body", "body": out, "more_body": True})
             tail = meter.finish()
-            self._settle("error" if meter.failed else "ok", usage=meter.usage())
+            self._settle(_outcome(meter), usage=meter.usage())
         except UpstreamFailed as error:
             tail = meter.broken(error, exchange.request.id)
-            self._settle("error", usage=meter.usage(), status=error.status)
+            if meter.complete:
+                self._settle(_outcome(meter), usage=meter.usage())
+            else:
+                self._settle("error", usage=meter.usage(), status=error.status)
         except asyncio.CancelledError:
             if exchange.cut:
                 await self._end_cut(meter)
@@ -318,3 +323,7 @@ class Attempt:
             )
         )
         return cost
+
+
+def _outcome(meter: Meter) -> str:
+    return "error" if meter.failed else "ok"
