@@ -118,7 +118,7 @@ class ServerCall(Call):
             rpc_id=message.id if message is not None else None,
             rewrite=rewrite,
             only_lists=only_lists,
-            quiet=self.head_first,
+            owed=self._inbound.modern and not self.head_first,
             metered=self.journaled,
         )
 

@@ -40,19 +40,20 @@ class McpMeter(Meter):
     """One answer: JSON or a stream of events.
 
     `rewrite` changes the result; with `only_lists` it applies to results that carry a list of tools and to nothing
-    else: in the sessions era any stream may carry the answer to an earlier request. `quiet` ends a broken stream
-    without an error, for streams that answer no request."""
+    else: in the sessions era any stream may carry the answer to an earlier request. `owed` says that a stream has to
+    bring the answer to `rpc_id`: where it is not resumable, one that ends without is ended with an error."""
 
-    __slots__ = ("_only_lists", "_quiet", "_rewrite", "_rpc_id", "_splitter", "_usage")
+    __slots__ = ("_only_lists", "_owed", "_passed", "_rewrite", "_rpc_id", "_splitter", "_usage")
 
     def __init__(
-        self, *, rpc_id: bytes | None, rewrite: Rewrite | None = None, only_lists: bool = False, quiet: bool = False, metered: bool = False
+        self, *, rpc_id: bytes | None, rewrite: Rewrite | None = None, only_lists: bool = False, owed: bool = True, metered: bool = False
     ) -> None:
         super().__init__()
         self._rpc_id = rpc_id
         self._rewrite = rewrite
         self._only_lists = only_lists
-        self._quiet = quiet
+        self._owed = owed and rpc_id is not None
+        self._passed = False
         self._usage: Usage = {"requests": 1} if metered else {}
         self._splitter = Splitter()
 
@@ -63,11 +64,17 @@ class McpMeter(Meter):
 
     def feed(self, data: bytes) -> bytes:
         block = self._splitter.feed(data)
-        return self._block(block) if block else b""
+        if not block:
+            return b""
+        self._passed = True
+        return self._block(block)
 
     def finish(self) -> bytes:
         """What never came to its end is not an event (WHATWG HTML), so nobody would have read it."""
-        return b""
+        if self.complete or not (self._owed and self._passed):
+            return b""
+        self.failed = True
+        return self._error("The server ended its stream without an answer.", {"code": "upstream_error"})
 
     def usage(self) -> Usage | None:
         return self._usage
@@ -76,10 +83,12 @@ class McpMeter(Meter):
         return self._usage
 
     def broken(self, error: HouseError, request_id: str) -> bytes:
-        if self._quiet or self._rpc_id is None:
+        if self.complete or not self._owed:
             return b""
-        data = {"code": error.code, "request_id": request_id}
-        return event(error_body(INTERNAL_ERROR, error.message, rpc_id=self._rpc_id, data=data), name=b"message")
+        return self._error(error.message, {"code": error.code, "request_id": request_id})
+
+    def _error(self, message: str, data: dict[str, str]) -> bytes:
+        return event(error_body(INTERNAL_ERROR, message, rpc_id=self._rpc_id, data=data), name=b"message")
 
     def _block(self, block: bytes) -> bytes:
         parts = []
@@ -102,6 +111,7 @@ class McpMeter(Meter):
             raise UpstreamFailed("The server's answer is not JSON-RPC.", code="upstream_protocol_error") from None
         if answer.method is not msgspec.UNSET and answer.result is msgspec.UNSET and answer.error is msgspec.UNSET:
             return data
+        self.complete = True
         if answer.error is not msgspec.UNSET or (answer.result is not msgspec.UNSET and answer.result.isError):
             self.failed = True
         if self._rewrite is None or answer.result is msgspec.UNSET or (self._only_lists and _TOOLS not in data):
