@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,9 @@ class Cassette:
     @property
     def streamed(self) -> bool:
         return self.content_type.startswith("text/event-stream")
+
+    def with_answer(self, answer: bytes) -> Cassette:
+        return replace(self, answer=answer)
 
     @property
     def answer_headers(self) -> tuple[tuple[str, str], ...]:

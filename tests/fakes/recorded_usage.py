@@ -1,9 +1,9 @@
 """What a recorded answer says was used, read on its own terms: nothing of the gateway's readers is used here.
 
-Buckets are disjoint but for `reasoning`, the part of `output`. The rules, by dialect:
+Buckets are disjoint but for `reasoning` and audio, which are parts of `output` and `input`. The rules, by dialect:
 
-* OpenAI's chat: `prompt_tokens` holds the cached and the written tokens of `prompt_tokens_details` and its audio too,
-  `completion_tokens` the reasoning and audio. Mistral's older answers name cached tokens `num_cached_tokens`.
+* OpenAI's chat: `prompt_tokens` holds the cached and the written tokens of `prompt_tokens_details`, `completion_tokens`
+  the reasoning. Mistral's older answers name cached tokens `num_cached_tokens`.
   OpenRouter counts a token of an implicit cache as read and as written at once: where both together are more than the
   prompt, they overlap and only the read ones are taken off (checked against the cost that OpenRouter states).
 * OpenAI's responses: the same with `input_tokens` and `output_tokens`.
@@ -61,17 +61,14 @@ def _openai(raw: dict[str, Any]) -> Usage:
     of_out = raw.get("completion_tokens_details") or raw.get("output_tokens_details") or {}
     cached = of_in.get("cached_tokens") or raw.get("num_cached_tokens") or 0
     written = of_in.get("cache_write_tokens") or 0
-    heard, spoken = of_in.get("audio_tokens") or 0, of_out.get("audio_tokens") or 0
-    taken = cached + written + heard
-    if taken > whole_in:
-        taken -= written
+    taken = cached + written if cached + written <= whole_in else cached
     return {
         "input": whole_in - taken,
         "cached_read": cached,
         "cache_write_5m": written,
-        "audio_input": heard,
-        "output": whole_out - spoken,
-        "audio_output": spoken,
+        "audio_input": of_in.get("audio_tokens") or 0,
+        "output": whole_out,
+        "audio_output": of_out.get("audio_tokens") or 0,
         "reasoning": min(of_out.get("reasoning_tokens") or 0, whole_out),
     }
 

@@ -1,0 +1,97 @@
+"""A whole data plane without Django: real store, limits, journal and gateways over contents laid out by the test.
+
+`House` serves it on a real socket in this process; `House.app` is the ASGI app for whoever needs it bare. What it
+wrote down is read back from its journal's files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from dataplane.authority import LocalAuthority
+from dataplane.events import UsageEvent
+from dataplane.kit import Kit, Routes, application
+from dataplane.limits import Limits
+from dataplane.sealing import Sealer
+from dataplane.snapshot import LimitRecord
+from dataplane.store import Store
+from llmgateway.proxy.app import routes as llm_routes
+from tests.fakes.contents import PEPPER, SEAL_KEY, Contents
+from tests.fakes.journaled import Line, Reading, TappedJournal
+from tests.fakes.serving import App, serving
+
+
+class House:
+    """One worker on a loopback port. `key` belongs to `team`; what the team is granted is the test's to say."""
+
+    def __init__(self, home: Path, *, max_journal: int = 1 << 28, routes: Sequence[Routes] | None = None) -> None:
+        self.home = home
+        self.contents = Contents()
+        self.team = self.contents.team("desk")
+        self.key = self.contents.key("desk-key", team=self.team)
+        self.requests = 0
+        self.store = Store(path=home / "snapshot.msgpack")
+        self.journal = TappedJournal(home / "journal", worker="test", max_bytes=max_journal)
+        self.reading = Reading(self.journal)
+        limits = Limits(LocalAuthority(), on_lease=self.journal.lease)
+        self.kit = Kit(pepper=PEPPER, sealer=Sealer(SEAL_KEY), store=self.store, limits=limits, journal=self.journal)
+        self.app: App = self._counted(application(self.kit, [llm_routes()] if routes is None else routes))
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        self.publish()
+        self.url = self._stack.enter_context(serving(self.app, lifespan=True))
+        self.http = self._stack.enter_context(self.client())
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def client(self, **more: Any) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=30, trust_env=False, **more)
+
+    def publish(self) -> None:
+        """Makes the contents as they are now what the house serves."""
+        self.store.apply(self.contents.sections())
+
+    def limited_key(self, **limits: int) -> str:
+        """A key of the same team with fairness limits of its own."""
+        key = self.contents.key(f"limited-{len(self.contents.keys)}", team=self.team, limits=LimitRecord(**limits))
+        self.publish()
+        return key
+
+    def settled(self) -> UsageEvent:
+        """The one leg settled since the last look."""
+        return self.reading.take_settled(1)[0]
+
+    def all_settled(self, count: int) -> list[UsageEvent]:
+        return self.reading.take_settled(count)
+
+    def journaled(self) -> list[Line]:
+        """Every leg written down since the last look, settled or not."""
+        return self.reading.untaken()
+
+    def _counted(self, app: App) -> App:
+        lock = threading.Lock()
+
+        async def counted(scope: dict[str, Any], receive: Any, send: Any) -> None:
+            if scope["type"] == "http":
+                with lock:
+                    self.requests += 1
+            await app(scope, receive, send)
+
+        return counted
+
+
+def standard(contents: Contents, team: int, provider_url: str) -> None:
+    """One provider under two dialects and three models of it, granted to the team: gpt, embed and claude."""
+    contents.provider("openai", f"{provider_url}/v1")
+    contents.provider("anthropic", provider_url, dialect="anthropic")
+    for name, account in (("gpt", "openai"), ("embed", "openai"), ("claude", "anthropic")):
+        contents.grant(f"team:{team}", contents.model(name, contents.deployment(account, f"{name}-real")))

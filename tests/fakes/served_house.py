@@ -1,0 +1,119 @@
+"""A house in a process of its own, under the servers that run it in production.
+
+    python -m tests.fakes.served_house SERVER PORT HOME PROVIDER_URL
+
+serves what `standard` lays out with the calls going to the provider at PROVIDER_URL, and prints one line of JSON when
+it answers. `apart` starts and stops that from a test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+STOP_LIMIT = 20.0
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A house that runs elsewhere."""
+
+    url: str
+    key: str
+    home: Path
+    pid: int
+
+
+@contextlib.contextmanager
+def apart(server: str, home: Path, provider_url: str) -> Iterator[Apart]:
+    """Starts a house under `server` (granian or daphne) and stops it by its own pid."""
+    command = [sys.executable, "-m", "tests.fakes.served_house", server, str(free_port()), str(home), provider_url]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "platform")])}
+    with (
+        (home / "stderr.log").open("w+") as log,
+        subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line:
+                raise RuntimeError(f"the house did not start: {(home / 'stderr.log').read_text()}")
+            told = json.loads(line)
+            yield Apart(url=told["url"], key=told["key"], home=home, pid=process.pid)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_LIMIT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def main(server: str, port: int, home: Path, provider_url: str) -> None:
+    from tests.fakes.house import House, standard
+
+    house = House(home)
+    standard(house.contents, house.team, provider_url)
+    house.publish()
+    told = json.dumps({"url": f"http://127.0.0.1:{port}", "key": house.key})
+    if server == "daphne":
+        serve_daphne(house.app, port, told)
+    else:
+        asyncio.run(serve_granian(house.app, port, told))
+
+
+async def serve_granian(app: object, port: int, told: str) -> None:
+    from granian.constants import Interfaces
+    from granian.server.embed import Server
+
+    server = Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, log_enabled=False, websockets=False)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
+    announcing = asyncio.create_task(announce(port, told))
+    await server.serve()
+    await announcing
+
+
+def serve_daphne(app: object, port: int, told: str) -> None:
+    from twisted.internet import reactor
+
+    from config.daphne import HouseServer
+
+    async def nothing() -> None:
+        return
+
+    server = HouseServer(app, host="127.0.0.1", port=port, drain_seconds=5, trust_proxy=False, on_drain=nothing, on_stop=nothing)
+    reactor.callWhenRunning(lambda: asyncio.ensure_future(announce(port, told)))
+    server.run()
+
+
+async def announce(port: int, told: str) -> None:
+    """Says where the house is as soon as something accepts there."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.01)
+            continue
+        writer.close()
+        print(told, flush=True)
+        return
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])
