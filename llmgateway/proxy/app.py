@@ -50,7 +50,7 @@ class ModelGateway:
 
 
 def _runtime(kit: Kit, section: object) -> Runtime:
-    assert isinstance(section, LlmSection)  # noqa: S101 - the view's source, for the type checker
+    assert isinstance(section, LlmSection)
     return Runtime(kit, section)
 
 

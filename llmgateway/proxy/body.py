@@ -6,15 +6,20 @@ scanned once and unknown fields survive by construction.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from dataplane.errors import BadRequest
+
+MAX_INTEGER = 10**9
+"""More tokens or choices than any model makes; larger numbers only serve to break arithmetic further down."""
 
 Fields = dict[str, msgspec.Raw]
 
 _members = msgspec.json.Decoder(Fields)
 _strings = msgspec.json.Decoder(str)
-_integers = msgspec.json.Decoder(int | None)
+_integers = msgspec.json.Decoder(Annotated[int, msgspec.Meta(le=MAX_INTEGER)] | None)
 _flags = msgspec.json.Decoder(bool | None)
 _encoder = msgspec.json.Encoder()
 
@@ -27,6 +32,8 @@ def parse(body: bytes) -> Fields:
         raise BadRequest("The body must be a JSON object.", code="invalid_json") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"The body is not valid JSON: {error}", code="invalid_json") from None
+    except RecursionError:
+        raise BadRequest("The body is nested too deeply.", code="invalid_json") from None
 
 
 def string(fields: Fields, name: str) -> str:
@@ -36,6 +43,8 @@ def string(fields: Fields, name: str) -> str:
         raise BadRequest(f"The field {name} is required.", param=name, code="missing_field")
     try:
         value = _strings.decode(raw)
+    except UnicodeDecodeError:
+        raise BadRequest(f"The field {name} is not valid UTF-8.", param=name, code="invalid_json") from None
     except msgspec.MsgspecError:
         raise BadRequest(f"The field {name} must be a string.", param=name, code="invalid_type") from None
     if not value:
@@ -61,7 +70,7 @@ def integer(fields: Fields, name: str) -> int | None:
     try:
         value = _integers.decode(raw)
     except msgspec.MsgspecError:
-        raise BadRequest(f"The field {name} must be an integer.", param=name, code="invalid_type") from None
+        raise BadRequest(f"The field {name} must be an integer, {MAX_INTEGER} at the most.", param=name, code="invalid_type") from None
     if value is not None and value < 0:
         raise BadRequest(f"The field {name} must not be negative.", param=name, code="invalid_value")
     return value

@@ -7,49 +7,54 @@ Anthropic's buckets are disjoint already. Vendors of the OpenAI dialect put the 
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from dataplane.call import Usage
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
+"""A count that can be true. A usage object with another one is not believed: the call is settled as an estimate."""
+
 
 class Details(msgspec.Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    audio_tokens: int | None = None
-    reasoning_tokens: int | None = None
+    cached_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
+    audio_tokens: Count | None = None
+    reasoning_tokens: Count | None = None
 
 
 class ChatUsage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
     prompt_tokens_details: Details | None = None
     completion_tokens_details: Details | None = None
-    num_cached_tokens: int | None = None
-    prompt_cache_hit_tokens: int | None = None
+    num_cached_tokens: Count | None = None
+    prompt_cache_hit_tokens: Count | None = None
 
 
 class ResponsesUsage(msgspec.Struct):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
     input_tokens_details: Details | None = None
     output_tokens_details: Details | None = None
 
 
 class CacheCreation(msgspec.Struct):
-    ephemeral_5m_input_tokens: int | None = None
-    ephemeral_1h_input_tokens: int | None = None
+    ephemeral_5m_input_tokens: Count | None = None
+    ephemeral_1h_input_tokens: Count | None = None
 
 
 class ThinkingDetails(msgspec.Struct):
-    thinking_tokens: int | None = None
+    thinking_tokens: Count | None = None
 
 
 class MessagesUsage(msgspec.Struct):
-    input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
+    input_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
+    cache_read_input_tokens: Count | None = None
     cache_creation: CacheCreation | None = None
-    output_tokens: int | None = None
+    output_tokens: Count | None = None
     output_tokens_details: ThinkingDetails | None = None
 
 
@@ -58,13 +63,15 @@ _NONE = Details()
 
 def _buckets(prompt: int, output: int, *, inside: Details, outside: Details, cached: int) -> Usage:
     written = inside.cache_write_tokens or 0
+    # OpenRouter counts a token of an implicit cache as read and as written at once: then only the read ones are inside.
+    taken = cached + written if cached + written <= prompt else cached
     usage = {
-        "input": max(prompt - cached - written, 0),
+        "input": max(prompt - taken, 0),
         "cached_read": cached,
         "cache_write_5m": written,
         "cache_write_1h": 0,
         "output": output,
-        "reasoning": outside.reasoning_tokens or 0,
+        "reasoning": min(outside.reasoning_tokens or 0, output),
     }
     if inside.audio_tokens:
         usage["audio_input"] = inside.audio_tokens
@@ -73,7 +80,10 @@ def _buckets(prompt: int, output: int, *, inside: Details, outside: Details, cac
     return usage
 
 
-def from_chat(usage: ChatUsage) -> Usage:
+def from_chat(usage: ChatUsage) -> Usage | None:
+    """None when neither side is counted: such an object says nothing."""
+    if usage.prompt_tokens is None and usage.completion_tokens is None:
+        return None
     inside, outside = usage.prompt_tokens_details or _NONE, usage.completion_tokens_details or _NONE
     cached = inside.cached_tokens
     if cached is None:
@@ -81,11 +91,11 @@ def from_chat(usage: ChatUsage) -> Usage:
     return _buckets(usage.prompt_tokens or 0, usage.completion_tokens or 0, inside=inside, outside=outside, cached=cached or 0)
 
 
-def from_responses(usage: ResponsesUsage) -> Usage:
+def from_responses(usage: ResponsesUsage) -> Usage | None:
+    if usage.input_tokens is None and usage.output_tokens is None:
+        return None
     inside, outside = usage.input_tokens_details or _NONE, usage.output_tokens_details or _NONE
-    return _buckets(
-        usage.input_tokens or 0, usage.output_tokens or 0, inside=inside, outside=outside, cached=inside.cached_tokens or 0
-    )
+    return _buckets(usage.input_tokens or 0, usage.output_tokens or 0, inside=inside, outside=outside, cached=inside.cached_tokens or 0)
 
 
 def merge_messages(earlier: MessagesUsage, later: MessagesUsage) -> MessagesUsage:

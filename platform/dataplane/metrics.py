@@ -62,5 +62,5 @@ class Metrics:
 
     def render(self) -> bytes:
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(self)  # type: ignore[arg-type]  # duck-typed collector, as the library documents
+        registry.register(self)
         return generate_latest(registry)

@@ -24,7 +24,7 @@ class Rates:
     uncached input costs, an audio token what a text token of its direction costs. Audio tokens are counted inside
     `input` and `output`, so their rate here is the difference."""
 
-    __slots__ = ("ref", "per_token", "per_unit", "input_nano", "output_nano")
+    __slots__ = ("input_nano", "output_nano", "per_token", "per_unit", "ref")
 
     def __init__(self, price: PriceRecord) -> None:
         self.ref = price.ref
@@ -38,9 +38,7 @@ class Rates:
             value = getattr(price, meter)
             if value is not None:
                 self.per_token[meter] = Decimal(value) / MILLION - self.per_token[inside]
-        self.per_unit = {
-            meter: Decimal(value) for meter, field in UNIT_METERS.items() if (value := getattr(price, field)) is not None
-        }
+        self.per_unit = {meter: Decimal(value) for meter, field in UNIT_METERS.items() if (value := getattr(price, field)) is not None}
         dearest = max(self.per_token["input"], self.per_token["cache_write_5m"], self.per_token["cache_write_1h"])
         self.input_nano = dearest * NANO
         self.output_nano = self.per_token["output"] * NANO

@@ -31,7 +31,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Base of everything that is published: immutable, compact, unknown fields of newer writers ignored."""
 
 
-class LimitRecord(Record):
+class LimitRecord(Record, frozen=True):
     """Fairness limits of one subject; None means that dimension is not limited. Windows are calendar minutes."""
 
     rpm: int | None = None
@@ -39,7 +39,7 @@ class LimitRecord(Record):
     concurrency: int | None = None
 
 
-class PrincipalRecord(Record):
+class PrincipalRecord(Record, frozen=True):
     """Who is calling. `ref` is a subject; `kind` is person, service_account or agent."""
 
     ref: str
@@ -49,7 +49,7 @@ class PrincipalRecord(Record):
     staff: bool = False
 
 
-class KeyRecord(Record):
+class KeyRecord(Record, frozen=True):
     """An API key that is valid but for its expiry: revoked keys are simply not published."""
 
     id: int
@@ -65,11 +65,11 @@ class KeyRecord(Record):
         return f"key:{self.id}"
 
 
-class KeySection(Record):
+class KeySection(Record, frozen=True):
     keys: tuple[KeyRecord, ...] = ()
 
 
-class TeamRecord(Record):
+class TeamRecord(Record, frozen=True):
     """A team and its ancestors: `path` starts with the team itself and ends at the organization."""
 
     id: int
@@ -78,17 +78,17 @@ class TeamRecord(Record):
     limits: LimitRecord | None = None
 
 
-class TeamSection(Record):
+class TeamSection(Record, frozen=True):
     teams: tuple[TeamRecord, ...] = ()
 
 
-class GrantSection(Record):
+class GrantSection(Record, frozen=True):
     """Resources by subject. Only direct grants: inheritance is resolved along the team's path."""
 
     grants: dict[str, tuple[str, ...]] = {}
 
 
-class BudgetRecord(Record):
+class BudgetRecord(Record, frozen=True):
     """Money that a subject may spend in a window. `limit` is in 1e-9 USD; `mode` is hard or soft."""
 
     id: int
@@ -98,11 +98,11 @@ class BudgetRecord(Record):
     mode: str = "hard"
 
 
-class BudgetSection(Record):
+class BudgetSection(Record, frozen=True):
     budgets: tuple[BudgetRecord, ...] = ()
 
 
-class PriceRecord(Record):
+class PriceRecord(Record, frozen=True):
     """USD per million tokens of each meter (`request` and `image`: per one), as decimal strings.
 
     `ref` is stamped on every usage event priced by it. A meter that is None is not priced apart: cached reads and
@@ -122,7 +122,7 @@ class PriceRecord(Record):
     second: str | None = None
 
 
-class ProviderRecord(Record):
+class ProviderRecord(Record, frozen=True):
     """An account at a vendor. `credential` is sealed (dataplane.sealing, AAD `llmgateway.provider:<id>:credential`)."""
 
     id: int
@@ -137,7 +137,7 @@ class ProviderRecord(Record):
     headers: dict[str, str] = {}
 
 
-class DeploymentRecord(Record):
+class DeploymentRecord(Record, frozen=True):
     """A provider's model as we can call it. Lower `priority` is tried first; `weight` shares calls within one."""
 
     id: int
@@ -148,7 +148,7 @@ class DeploymentRecord(Record):
     price: PriceRecord | None = None
 
 
-class ModelRecord(Record):
+class ModelRecord(Record, frozen=True):
     """What callers ask for. `max_output` bounds the reservation of a call that names no maximum of its own."""
 
     id: int
@@ -160,12 +160,12 @@ class ModelRecord(Record):
     created_at: float = 0.0
 
 
-class LlmSection(Record):
+class LlmSection(Record, frozen=True):
     providers: tuple[ProviderRecord, ...] = ()
     models: tuple[ModelRecord, ...] = ()
 
 
-class ToolRecord(Record):
+class ToolRecord(Record, frozen=True):
     """One approved tool. `definition` is the raw JSON as it was approved; `price` is USD per call."""
 
     name: str
@@ -174,7 +174,7 @@ class ToolRecord(Record):
     price: str | None = None
 
 
-class ServerRecord(Record, tag_field="kind", tag="server"):
+class ServerRecord(Record, frozen=True, tag_field="kind", tag="server"):
     """An approved MCP server. `era` is auto, legacy or 2026-07-28. `credential` is sealed
     (AAD `registry.server:<id>:credential`) and sent as the header `credential_header`."""
 
@@ -193,7 +193,7 @@ class ServerRecord(Record, tag_field="kind", tag="server"):
     total_timeout: float = 600.0
 
 
-class ToolsetMember(Record):
+class ToolsetMember(Record, frozen=True):
     """One public tool of a toolset and where it is served."""
 
     name: str
@@ -201,7 +201,7 @@ class ToolsetMember(Record):
     tool: str
 
 
-class ToolsetRecord(Record, tag_field="kind", tag="toolset"):
+class ToolsetRecord(Record, frozen=True, tag_field="kind", tag="toolset"):
     """A virtual server over approved tools of several servers."""
 
     id: int
@@ -213,7 +213,7 @@ class ToolsetRecord(Record, tag_field="kind", tag="toolset"):
 McpSection = ServerRecord | ToolsetRecord
 
 
-class AgentRecord(Record):
+class AgentRecord(Record, frozen=True):
     """An approved agent. `card` is the raw upstream card as approved; `url` is its JSON-RPC interface.
 
     `credential` is sealed (AAD `registry.agent:<id>:credential`). `price` is USD per call."""
@@ -232,7 +232,7 @@ class AgentRecord(Record):
     price: str | None = None
 
 
-class Section(Record):
+class Section(Record, frozen=True):
     """The envelope that travels: `body` is the msgpack of the struct that the name's prefix tells; b"" means gone."""
 
     name: str

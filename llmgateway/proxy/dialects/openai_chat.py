@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from dataplane.call import Meter, Usage
-from dataplane.errors import HouseError
+from dataplane.errors import BadRequest, HouseError
 from dataplane.sse import Splitter, data_of, event, events
 from llmgateway.proxy.body import Fields
 from llmgateway.proxy.dialects.endpoint import FORWARDED, Endpoint
@@ -27,7 +27,7 @@ class _Answer(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[msgspec.Raw] | None = None
     usage: ChatUsage | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = msgspec.Raw()
 
 
 class _StreamOptions(msgspec.Struct):
@@ -49,7 +49,8 @@ def include_usage(fields: Fields) -> dict[str, object]:
         if msgspec.json.decode(raw, type=_StreamOptions | None, strict=True) == _StreamOptions(include_usage=True):
             return {}
     except msgspec.MsgspecError:
-        return {}
+        text = "The field stream_options must be an object whose include_usage is true or false."
+        raise BadRequest(text, param="stream_options", code="invalid_type") from None
     return {"stream_options": {**options, "include_usage": True}}
 
 
@@ -92,7 +93,7 @@ class ChatMeter(Meter):
             chunk = _chunks.decode(data)
         except msgspec.MsgspecError:
             return True
-        if chunk.error is not None and memoryview(chunk.error)[:4] != b"null":
+        if bytes(chunk.error) not in (b"", b"null"):
             self.failed = True
         if chunk.usage is None:
             return True
