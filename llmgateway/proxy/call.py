@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dataplane.asgi import Headers, Request
 from dataplane.call import Call, Leg, Meter
-from dataplane.errors import BadRequest, NotFound
+from dataplane.errors import BadRequest, NotFound, UpstreamFailed
 from dataplane.snapshot import KeyRecord
 from dataplane.store import Snapshot
 from dataplane.upstream import Answer
@@ -20,6 +20,12 @@ BYTES_PER_TOKEN = 3
 
 _PASSED = ("retry-after", "retry-after-ms", "x-should-retry")
 _PREFIXES = ("openai-", "anthropic-", "x-ratelimit-")
+_OWN_ACCOUNT = frozenset(("openai-organization", "openai-project", "anthropic-organization-id"))
+"""Headers that name the house's account at the provider."""
+
+_ACCOUNT_REFUSED = frozenset((401, 402, 407))
+"""The provider refuses the house, not its caller: told as the caller's own, it would throw a good key away, and the
+provider's text may quote the house's credential."""
 
 
 class ModelCall(Call):
@@ -100,13 +106,18 @@ class ModelCall(Call):
     def answer_headers(self, answer: Answer) -> Headers:
         headers = []
         for name, value in answer.headers():
-            if name == "content-type" or name in _PASSED or name.startswith(_PREFIXES):
+            if name == "content-type" or name in _PASSED or (name.startswith(_PREFIXES) and name not in _OWN_ACCOUNT):
                 headers.append((name.encode(), value.encode("latin-1")))
             elif name in ("x-request-id", "request-id"):
                 headers.append((b"x-upstream-request-id", value.encode("latin-1")))
         if self._endpoint.dialect == "anthropic":
             headers.append((b"request-id", self._request.id.encode()))
         return headers
+
+    def errored(self, answer: Answer, body: bytes) -> bytes:
+        if answer.status in _ACCOUNT_REFUSED:
+            raise UpstreamFailed("The provider does not accept the house's own account.", code="upstream_account_refused")
+        return body
 
     def still_allowed(self, snapshot: Snapshot) -> bool:
         return f"model:{self.model}" in snapshot.allowed(self.key)

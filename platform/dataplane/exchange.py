@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from dataplane import money
-from dataplane.asgi import Headers, Request, Watch
+from dataplane.asgi import Request, Watch
 from dataplane.call import Call, Leg, Meter, Usage
 from dataplane.errors import HouseError, Unauthorized, UpstreamFailed
 from dataplane.events import Intent, UsageEvent
@@ -32,7 +32,21 @@ ZERO = Decimal(0)
 class Exchange:
     """One admitted call on its way. `started` is True once a byte may have gone to the caller."""
 
-    __slots__ = ("admission", "call", "cut", "kit", "nano", "request", "route", "sending_since", "started", "task", "tokens", "tries", "watch")
+    __slots__ = (
+        "admission",
+        "call",
+        "cut",
+        "kit",
+        "nano",
+        "request",
+        "route",
+        "sending_since",
+        "started",
+        "task",
+        "tokens",
+        "tries",
+        "watch",
+    )
 
     def __init__(self, kit: Kit, request: Request, call: Call, admission: Admission) -> None:
         self.kit = kit
@@ -50,7 +64,7 @@ class Exchange:
     async def run(self) -> None:
         """Tries the legs in turn. Raises HouseError when none gave an answer."""
         self.task = asyncio.current_task()
-        assert self.task is not None  # noqa: S101 - a coroutine of an ASGI server always runs in a task
+        assert self.task is not None
         self.watch = Watch(self.request, self.task)
         active = self.kit.active
         active.add(self)
@@ -123,9 +137,7 @@ class Attempt:
         exchange.route = f"{named}; tries={exchange.tries}".encode("latin-1", "replace")
         self._intend()
         try:
-            answer = await leg.upstream.send(
-                leg.method, leg.url, headers=leg.headers, body=leg.body, stream=exchange.call.stream
-            )
+            answer = await leg.upstream.send(leg.method, leg.url, headers=leg.headers, body=leg.body, stream=exchange.call.stream)
         except UpstreamFailed as error:
             return self._lost(error, legs)
         except BaseException:
@@ -189,8 +201,9 @@ class Attempt:
             (b"x-request-id", exchange.request.id.encode()),
             (b"x-customhouse-route", exchange.route),
         ]
-        for name, value in exchange.admission.headers():
-            headers.append((name.encode(), value.encode()))
+        if limits := {name.encode(): value.encode() for name, value in exchange.admission.headers()}:
+            # The caller's own limits stand in the place of those that the upstream sets the house.
+            headers = [*(pair for pair in headers if pair[0] not in limits), *limits.items()]
         return headers
 
     async def _stream(self, answer: Answer, meter: Meter) -> Leg | None:

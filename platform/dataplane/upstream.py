@@ -8,6 +8,7 @@ inflated within a bound. TCP_NODELAY is the client's default.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import time
 import zlib
@@ -22,6 +23,8 @@ from pyreqwest.response import Response
 
 from dataplane.addresses import AddressRefused, check_addresses, check_url
 from dataplane.errors import UpstreamFailed, UpstreamTimeout
+
+log = logging.getLogger("customhouse.upstream")
 
 PIN_SECONDS = 30.0
 """How long a checked address is used before the name is resolved again; a failed connect ends it at once."""
@@ -186,6 +189,8 @@ class Upstream:
                 self._next += 1
             raise _translate(error) from error
         try:
+            if 300 <= response.status < 400:
+                raise Lost("The upstream answered with a redirect, which the house does not follow.", sent=False)
             return Answer(request, response)
         except UpstreamFailed:
             await request.__aexit__(None, None, None)
@@ -211,7 +216,8 @@ class Upstream:
         except OSError as error:
             raise Lost("The upstream's name does not resolve.", sent=False) from error
         except AddressRefused as error:
-            raise Refused(f"The upstream's address is refused: {error}") from error
+            log.warning("upstream refused: %s", error)
+            raise Refused("The upstream's address is one that the house may not call.") from error
 
     def _build(self, address: str) -> Client:
         connect, read, total = self._timeouts

@@ -49,11 +49,13 @@ class MessagesMeter(Meter):
 
     def feed(self, data: bytes) -> bytes:
         block = self._splitter.feed(data)
-        if block:
-            self._deltas += block.count(b'"content_block_delta"')
-            if b'"usage"' in block or b"error" in block:
-                for part in events(block):
-                    self._read(part)
+        return self._scan(block) if block else block
+
+    def _scan(self, block: bytes) -> bytes:
+        self._deltas += block.count(b'"content_block_delta"')
+        if b'"usage"' in block or b"error" in block:
+            for part in events(block):
+                self._read(part)
         return block
 
     def _read(self, part: bytes) -> None:
@@ -73,7 +75,7 @@ class MessagesMeter(Meter):
             self._complete = True
 
     def finish(self) -> bytes:
-        return self._splitter.rest
+        return self._scan(self._splitter.rest)
 
     def usage(self) -> Usage | None:
         """Only what was told to the end: the output count of message_start is a placeholder that must not be priced."""

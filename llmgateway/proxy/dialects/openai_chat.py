@@ -78,6 +78,9 @@ class ChatMeter(Meter):
         if not block:
             return block
         self._deltas += block.count(b"data:")
+        return self._read(block)
+
+    def _read(self, block: bytes) -> bytes:
         if self._hidden:
             for null in NULLS:
                 block = block.replace(null, b"")
@@ -98,10 +101,11 @@ class ChatMeter(Meter):
         if chunk.usage is None:
             return True
         self._last = chunk.usage
-        return not (self._hidden and not chunk.choices)
+        return not (self._hidden and not chunk.choices and not self.failed)
 
     def finish(self) -> bytes:
-        return self._splitter.rest
+        """Some vendors leave out the blank line behind the last event."""
+        return self._read(self._splitter.rest)
 
     def usage(self) -> Usage | None:
         return from_chat(self._last) if self._last is not None else None

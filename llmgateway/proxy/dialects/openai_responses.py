@@ -46,11 +46,13 @@ class ResponsesMeter(Meter):
 
     def feed(self, data: bytes) -> bytes:
         block = self._splitter.feed(data)
-        if block:
-            self._deltas += block.count(b".delta")
-            if b"error" in block or any(mark in block for mark in TERMINAL):
-                for part in events(block):
-                    self._read(part)
+        return self._scan(block) if block else block
+
+    def _scan(self, block: bytes) -> bytes:
+        self._deltas += block.count(b".delta")
+        if b"error" in block or any(mark in block for mark in TERMINAL):
+            for part in events(block):
+                self._read(part)
         return block
 
     def _read(self, part: bytes) -> None:
@@ -67,7 +69,7 @@ class ResponsesMeter(Meter):
             self._last = told.response.usage
 
     def finish(self) -> bytes:
-        return self._splitter.rest
+        return self._scan(self._splitter.rest)
 
     def usage(self) -> Usage | None:
         return from_responses(self._last) if self._last is not None else None

@@ -161,6 +161,8 @@ def test_calls_of_one_house_do_not_mix(house: House, provider: Provider) -> None
 
 def test_a_call_is_written_down_before_it_leaves(house: House, provider: Provider) -> None:
     gate = Gate()
+    house.contents.budget(f"team:{house.team}", 10**12)
+    house.publish()
     provider.then(Reply(gate_head=gate, pieces=said(CHAT.answer).pieces))
     with ThreadPoolExecutor(1) as elsewhere:
         pending = elsewhere.submit(house.http.post, CHAT.path, json=CHAT.body, headers=CHAT.headers(house.key))

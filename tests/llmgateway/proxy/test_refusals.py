@@ -151,13 +151,14 @@ WRONG_TYPES: list[tuple[Call, str, Any]] = [
     *((CHAT, "n", value) for value in ("2", -1, 10**30)),
     *((CHAT, "max_completion_tokens", value) for value in ("64", [64], -1)),
     *((RESPONSES, "max_output_tokens", value) for value in ("64", [64], -1)),
-    *((CHAT, "stream_options", value) for value in ("usage", [])),
+    *((CHAT, "stream_options", value) for value in ("usage", [], {"include_usage": "yes"})),
 ]
 
 
 @pytest.mark.parametrize(("call", "field", "value"), WRONG_TYPES, ids=lambda part: getattr(part, "name", None) or json.dumps(part))
 def test_a_field_of_the_wrong_type_is_refused_by_name(call: Call, field: str, value: Any, house: House, provider: Provider) -> None:
-    said_no = refusal(call, post(house, call, **{field: value}))
+    streaming = {"stream": True} if field == "stream_options" else {}
+    said_no = refusal(call, post(house, call, **streaming, **{field: value}))
     assert said_no.status == 400
     assert field in said_no.message
     assert said_no.param == (None if call.anthropic else field)
