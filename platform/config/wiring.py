@@ -1,0 +1,78 @@
+"""One worker of the data plane, put together. No Django: the gateway process and the all-in-one both come through here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from agentgateway.proxy import app as agents
+from dataplane.asgi import App
+from dataplane.authority import Authority
+from dataplane.journal import Journal
+from dataplane.kit import Background, Kit, application
+from dataplane.limits import Limits
+from dataplane.outlets import Outlet, StreamOutlet
+from dataplane.recovery import GivesBack, Recovery
+from dataplane.redis_authority import RedisAuthority
+from dataplane.sealing import Sealer
+from dataplane.shipper import Shipper
+from dataplane.store import Store
+from dataplane.subscribe import Subscriber
+from llmgateway.proxy import app as models
+from mcpgateway.proxy import app as servers
+from redis import Redis
+
+from config.env import ConfigurationError, Environment
+
+PATHS = ("/v1/", "/v1beta/", "/mcp/", "/a2a/")
+OPERATIONS = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+def is_data_plane(path: str) -> bool:
+    """Whether an address belongs to the data plane, where it shares a process with the control plane."""
+    return path.startswith(PATHS) or path in OPERATIONS
+
+
+def make_store(environment: Environment) -> Store:
+    return Store(path=environment.home / "snapshot.msgpack")
+
+
+class Parts:
+    """Journal, shipper and recovery of one worker, before a kit is made of them."""
+
+    def __init__(self, environment: Environment, *, outlet: Outlet, gives_back: GivesBack | None) -> None:
+        directory = environment.home / "journal"
+        self.journal = Journal(directory, worker=environment.worker, max_bytes=environment.journal_max_bytes)
+        self.shipper = Shipper(self.journal, outlet)
+        self.recovery = Recovery(directory, shipper=self.shipper, authority=gives_back)
+
+
+def make_kit(environment: Environment, *, store: Store, authority: Authority, parts: Parts, background: Sequence[Background]) -> Kit:
+    return Kit(
+        pepper=environment.key_pepper,
+        sealer=Sealer(*environment.seal_keys),
+        store=store,
+        limits=Limits(authority, on_lease=parts.journal.lease),
+        journal=parts.journal,
+        background=background,
+    )
+
+
+def composed_kit(environment: Environment, *, store: Store) -> Kit:
+    """A worker of a house of several processes: everything that they share is in Redis. To be called in its event loop."""
+    if environment.redis_url is None:
+        raise ConfigurationError("CUSTOMHOUSE_REDIS_URL: expected an address; a gateway on its own hears of changes through Redis")
+    authority = RedisAuthority(environment.redis_url)
+    client = Redis.from_url(environment.redis_url, socket_timeout=5, socket_connect_timeout=2)
+    parts = Parts(environment, outlet=StreamOutlet(client), gives_back=authority)
+    subscriber = Subscriber(store, url=environment.redis_url)
+    return make_kit(environment, store=store, authority=authority, parts=parts, background=(subscriber, parts.shipper, parts.recovery))
+
+
+def data_plane(environment: Environment, kit: Kit) -> App:
+    """The ASGI app of all three gateways."""
+    hosts = tuple(dict.fromkeys((urlsplit(environment.public_url).hostname or "", *environment.allowed_hosts)))
+    return application(
+        kit,
+        [models.routes(), servers.routes(public_url=environment.public_url, hosts=hosts), agents.routes(public_url=environment.public_url)],
+    )
