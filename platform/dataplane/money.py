@@ -64,6 +64,15 @@ class Rates:
         return int(nano.to_integral_value(rounding=ROUND_CEILING))
 
 
+FREE = Rates(PriceRecord(ref="free", input="0", output="0", request="0"))
+"""Of a tool or an agent that no price was put on: its calls cost nothing, which is known, unlike a model's."""
+
+
+def per_call(ref: str, price: str | None) -> Rates:
+    """Rates of what costs `price` USD per call and nothing per token."""
+    return FREE if price is None else Rates(PriceRecord(ref=f"{ref}@{price}", input="0", output="0", request=price))
+
+
 def to_nano(amount: Decimal) -> int:
     """USD to integers of 1e-9 USD, rounded up: a limit is never overrun by rounding."""
     return int((amount * NANO).to_integral_value(rounding=ROUND_CEILING))
