@@ -52,6 +52,7 @@ class LeasePool:
         self._active: dict[Lease, None] = {}
         self._ticks = 0
         self._task: asyncio.Task[None] | None = None
+        self.closed = False
         authority.on_epoch = self._declare
 
     def lease(self, account: str, terms: Terms) -> Lease:
@@ -97,6 +98,7 @@ class LeasePool:
 
     async def start(self) -> None:
         if self._task is None:
+            self.closed = False
             self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
@@ -106,6 +108,7 @@ class LeasePool:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+        self.closed = True
         self.share()
         for lease in list(self._active):
             lease.retire()

@@ -63,9 +63,9 @@ class Lease:
     what was told since. `alert`: whoever settles must call `settled`."""
 
     __slots__ = (
-        "account", "active", "alert", "available", "filling", "free", "hungry", "idle", "limit", "money", "newer", "older", "outstanding",
-        "pool", "ref", "refused", "reported", "reserved", "scarce", "since_report", "sole", "taken", "terms", "touched", "unreported",
-        "waiters",
+        "account", "active", "alert", "available", "free", "hungry", "idle", "limit", "money", "newer", "older", "outstanding",
+        "pool", "ref", "refused", "reported", "reserved", "scarce", "since_report", "sole", "taken", "terms", "touched", "turn",
+        "unreported", "waiters",
     )  # fmt: skip
 
     def __init__(self, account: str, terms: Terms, pool: LeasePool) -> None:
@@ -79,7 +79,7 @@ class Lease:
         self.idle = self.since_report = 0
         self.active = self.touched = self.sole = self.scarce = self.hungry = self.alert = False
         self.waiters: dict[Waiter, None] = {}
-        self.filling: asyncio.Future[None] | None = None
+        self.turn = asyncio.Lock()
 
     @property
     def holds(self) -> int:
@@ -146,15 +146,20 @@ class Lease:
             "ttl": self.pool.ttl(self.terms),
         }
 
+    def dry(self, reserve: int, model: str) -> bool:
+        """Whether asking again can't help: it was refused just now, and nothing has changed since."""
+        least = self._least(reserve, model if self.money else None) or 1
+        return reserve >= self.refused and least > self.available + self.free
+
     def look(self, grant: Grant) -> None:
         """Takes in how the account stands."""
         self.free, self.outstanding = grant.free, grant.outstanding
 
-    def accept(self, grant: Grant, reserve: int) -> None:
-        """Takes an answer in. Whether all that `reserve` needs was granted is remembered until something changes. What
-        was granted in an epoch that is over was never ours."""
+    def accept(self, grant: Grant, reserve: int) -> bool:
+        """Takes an answer in. Whether all that `reserve` needs was granted is remembered until something changes. False:
+        it was granted in an epoch that is over, and so was never ours."""
         if grant.epoch != self.pool.authority.epoch:
-            return
+            return False
         self.look(grant)
         self.taken += grant.granted
         self.available += grant.granted
@@ -166,6 +171,7 @@ class Lease:
         if grant.granted:
             self.touched = True
             self.state()
+        return True
 
     def grant_locally(self, need: int) -> None:
         """A fairness limit without an authority is this worker's own: it gives itself what it has not used yet."""

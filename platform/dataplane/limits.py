@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from dataplane.admission import Admission, exceeded, limited
 from dataplane.authority import Authority, Grant, Settling
@@ -28,6 +29,15 @@ MAX_WAIT = 10.0
 
 FAIRNESS_WAIT = 0.15
 """Seconds that a call waits for what other workers hold of a fairness limit: they give idle slices back in less."""
+
+
+class Demand(NamedTuple):
+    """What a call asks for, as `try_admit` says."""
+
+    reserve: int | None
+    tokens: int
+    model: str
+
 
 Short = list[tuple[Lease, int]]
 
@@ -74,96 +84,99 @@ class Limits:
             bundle = self._bundles.build(key)
         for lease in bundle.units:
             if lease.available < 1:
-                return self._top_up(bundle, reserve=reserve, tokens=tokens, model=model)
+                return self._top_up(bundle, Demand(reserve, tokens, model))
         for lease in bundle.tokens:
             if lease.available < tokens:
-                return self._top_up(bundle, reserve=reserve, tokens=tokens, model=model)
+                return self._top_up(bundle, Demand(reserve, tokens, model))
         if reserve is None:
             return Admission(self.pool, bundle, bundle.nothing, tokens, model)
         for lease in bundle.hard:
             if lease.available < reserve:
-                return self._top_up(bundle, reserve=reserve, tokens=tokens, model=model)
+                return self._top_up(bundle, Demand(reserve, tokens, model))
         return Admission(self.pool, bundle, (reserve,) * len(bundle.hard), tokens, model)
 
     async def admit(self, key: KeyRecord, *, reserve: int | None, tokens: int, model: str) -> Admission:
         """Like `try_admit`, and waits where that helps. Raises BudgetExceeded, RateLimited or AuthorityUnavailable."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        clock = asyncio.get_running_loop().time
+        demand, started = Demand(reserve, tokens, model), clock()
         while True:
             admission = self.try_admit(key, reserve=reserve, tokens=tokens, model=model)
             if admission is not None:
                 return admission
+            if self.pool.closed:
+                raise AuthorityUnavailable("The house is shutting down.")
             bundle = self._by_key[key.id]
-            refusal: AuthorityUnavailable | None = None
-            if self.pool.local is None:
-                short = self._short(bundle, reserve=reserve, tokens=tokens, model=model)
-                if not await self._mine(short):
-                    continue
-                refusal = await self._refill(short, model=model)
-                # Nothing is awaited from here on: what was granted can't be taken by another call before this one.
-                admission = self._fit(bundle, reserve=reserve, tokens=tokens, model=model)
+            try:
+                admission = await self._ask(bundle, demand)
                 if admission is not None:
                     return admission
-            if isinstance(refusal, Settling) and loop.time() + refusal.seconds < started + self._max_wait:
-                await asyncio.sleep(refusal.seconds)
-            elif refusal is not None:
-                raise refusal
-            else:
-                await self._wait(bundle, reserve=reserve, tokens=tokens, model=model, started=started)
+            except Settling as error:
+                if clock() + error.seconds > started + self._max_wait:
+                    raise
+                await asyncio.sleep(error.seconds)
+                continue
+            if bundle is self._by_key.get(key.id) and (short := self._short(bundle, demand)):
+                await self._wait(bundle, *short[0], model=model, waited=clock() - started)
 
-    def _short(self, bundle: Bundle, *, reserve: int | None, tokens: int, model: str) -> Short:
+    def _short(self, bundle: Bundle, demand: Demand) -> Short:
         """The leases that do not suffice, and what the call would take of each."""
         short = [(lease, 1) for lease in bundle.units if lease.available < 1]
-        short += [(lease, tokens) for lease in bundle.tokens if lease.available < tokens]
-        if reserve is not None:
-            expected = self.pool.expectation.get(model)
-            short += [(lease, reserve) for lease in bundle.hard if lease.afford(reserve, expected) is None]
+        short += [(lease, demand.tokens) for lease in bundle.tokens if lease.available < demand.tokens]
+        if demand.reserve is not None:
+            expected = self.pool.expectation.get(demand.model)
+            short += [(lease, demand.reserve) for lease in bundle.hard if lease.afford(demand.reserve, expected) is None]
         return short
 
-    def _fit(self, bundle: Bundle, *, reserve: int | None, tokens: int, model: str) -> Admission | None:
+    def _fit(self, bundle: Bundle, demand: Demand) -> Admission | None:
         """Admits from what is at hand, for less than the upper bound where the authority had no more."""
-        if self._short(bundle, reserve=reserve, tokens=tokens, model=model):
+        if self._short(bundle, demand):
             return None
         amounts = bundle.nothing
-        if reserve is not None:
-            expected = self.pool.expectation.get(model)
-            amounts = tuple(lease.afford(reserve, expected) or 0 for lease in bundle.hard)
-        return Admission(self.pool, bundle, amounts, tokens, model)
+        if demand.reserve is not None:
+            expected = self.pool.expectation.get(demand.model)
+            amounts = tuple(lease.afford(demand.reserve, expected) or 0 for lease in bundle.hard)
+        return Admission(self.pool, bundle, amounts, demand.tokens, demand.model)
 
-    def _top_up(self, bundle: Bundle, *, reserve: int | None, tokens: int, model: str) -> Admission | None:
+    def _top_up(self, bundle: Bundle, demand: Demand) -> Admission | None:
         """The slower half of `try_admit`: an authority that answers at once is asked. Raises AuthorityUnavailable."""
         local = self.pool.local
         if local is not None:
-            expected = self.pool.expectation.get(model)
-            for lease, amount in self._short(bundle, reserve=reserve, tokens=tokens, model=model):
+            expected = self.pool.expectation.get(demand.model)
+            for lease, amount in self._short(bundle, demand):
                 lease.accept(local.take_now(lease.account, **lease.ask(amount, expected)), amount)
-        return self._fit(bundle, reserve=reserve, tokens=tokens, model=model)
+        return self._fit(bundle, demand)
 
-    async def _mine(self, short: Short) -> bool:
-        """Whether nobody is just asking for any of these; waits until it is so."""
-        busy = {lease.filling for lease, _ in short if lease.filling is not None}
-        if busy:
-            await asyncio.wait(busy)
-        return bool(short) and not busy
+    async def _ask(self, bundle: Bundle, demand: Demand) -> Admission | None:
+        """Asks an authority that is elsewhere until the call fits, or until all that it lacks was refused: None. Callers
+        who lack the same ask one after the other, so that one slice serves many."""
+        while self.pool.local is None:
+            short = self._short(bundle, demand)
+            if not short:
+                return self._fit(bundle, demand)
+            async with short[0][0].turn:
+                short = self._short(bundle, demand)
+                refusal = await self._refill([(lease, amount) for lease, amount in short if not lease.dry(amount, demand.model)], demand)
+                # Nothing is awaited until the call has taken: what was granted to it is not for others.
+                admission = self._fit(bundle, demand)
+            if admission is not None:
+                return admission
+            if refusal is not None:
+                raise refusal
+            asked = {lease for lease, _ in short}
+            if asked.issuperset(lease for lease, _ in self._short(bundle, demand)):
+                return None
+        return None
 
-    async def _refill(self, short: Short, *, model: str) -> AuthorityUnavailable | None:
-        """Asks the authority for all of it at once. A fairness limit goes on without an authority, money does not: then
-        the reason is returned."""
-        filled = asyncio.get_running_loop().create_future()
-        for lease, _ in short:
-            lease.filling = filled
-        try:
-            expected = await self._expected(model) if any(lease.money for lease, _ in short) else None
-            takes = [self._take(lease, amount, expected) for lease, amount in short]
-            answers = [await takes[0]] if len(takes) == 1 else await asyncio.gather(*takes)
-        finally:
-            filled.set_result(None)
-            for lease, _ in short:
-                lease.filling = None
-        refusal = None
+    async def _refill(self, short: Short, demand: Demand) -> AuthorityUnavailable | None:
+        """Asks for all of it at once. A fairness limit goes on without an authority; money does not, and then the
+        reason is returned."""
+        refusal: AuthorityUnavailable | None = None
+        expected = await self._expected(demand.model) if any(lease.money for lease, _ in short) else None
+        answers = await asyncio.gather(*(self._take(lease, amount, expected) for lease, amount in short))
         for (lease, amount), answer in zip(short, answers, strict=True):
             if isinstance(answer, Grant):
-                lease.accept(answer, amount)
+                if not lease.accept(answer, amount):
+                    refusal = Settling(0.0)
             elif lease.money:
                 refusal = answer
             else:
@@ -182,13 +195,9 @@ class Limits:
         except AuthorityUnavailable as error:
             return error
 
-    async def _wait(self, bundle: Bundle, *, reserve: int | None, tokens: int, model: str, started: float) -> None:
-        """Waits for the first account that does not suffice; raises if that is no use."""
-        short = self._short(bundle, reserve=reserve, tokens=tokens, model=model)
-        if not short:
-            return
-        lease, amount = short[0]
-        left = started - asyncio.get_running_loop().time() + (self._max_wait if lease.money else FAIRNESS_WAIT)
+    async def _wait(self, bundle: Bundle, lease: Lease, amount: int, *, model: str, waited: float) -> None:
+        """Waits for an account that does not suffice; raises if that is no use."""
+        left = (self._max_wait if lease.money else FAIRNESS_WAIT) - waited
         hopeless = lease.hopeless(amount, model)
         if left <= 0 or hopeless:
             raise exceeded(lease, for_now=not hopeless) if lease.money else limited(bundle, lease, self._clock())
