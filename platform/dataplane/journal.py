@@ -19,7 +19,7 @@ import msgspec
 
 from dataplane.errors import JournalFull
 from dataplane.events import Intent, Lease, UsageEvent
-from dataplane.segments import Bookmark, Position, Segment, Slice, bytes_used, create, spend
+from dataplane.segments import ROOM, Bookmark, Position, Segment, Slice, bytes_used, create, spend
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,7 @@ class Journal:
         self.name = f"{worker}-{secrets.token_hex(6)}"
         self._max = max_bytes
         self._segment_bytes = min(segment_bytes, max_bytes // 8)
+        self._step = max(1, min(ROOM, self._segment_bytes // 4))
         self._lock = threading.Lock()
         self._open: dict[str, tuple[bytes, tuple[str, ...]]] = {}
         self._held: dict[str, Slice] = {}
@@ -58,7 +59,7 @@ class Journal:
         self._broken = ""
         self._own = 0
         self._elsewhere = bytes_used(directory, but=self.name)
-        self._segments = [create(directory, self.name, 1)]
+        self._segments = [create(directory, self.name, 1, step=self._step)]
         self._current = self._segments[0]
         self._synced = self._confirmed = self._last_settled = Position(0, 0)
         self._closing = threading.Event()
@@ -69,7 +70,7 @@ class Journal:
         """Writes down that a call is about to leave. Raises JournalFull, and then it must not leave."""
         line = _encode(intent) + b"\n"
         with self._lock:
-            if self._own + self._elsewhere + len(line) + SETTLE_ROOM * (len(self._open) + 1) > self._max:
+            if self._own + self._elsewhere + self._step + len(line) + SETTLE_ROOM * (len(self._open) + 1) > self._max:
                 raise JournalFull("The journal is full: usage can not be written down until some of it is shipped.")
             if self._broken:
                 raise JournalFull(f"The journal can not be written: {self._broken}.")
@@ -145,7 +146,7 @@ class Journal:
                 if done:
                     segment.delete()
                 else:
-                    os.close(segment.fd)
+                    segment.release()
             if done:
                 Bookmark(self.directory, self.name).delete()
             self._segments = []
@@ -176,10 +177,11 @@ class Journal:
         leases = [_encode(Lease(account=account, held=held.left, spent=held.spent)) + b"\n" for account, held in self._held.items()]
         state = b"".join([*leases, *(line for line, _ in self._open.values())])
         try:
-            segment = create(self.directory, self.name, self._current.seq + 1, state=state)
+            segment = create(self.directory, self.name, self._current.seq + 1, state=state, step=self._step)
         except OSError as error:
             log.error("journal %s: no new segment: %s", self.name, error)
             return self._current
+        self._current.seal()
         self._own += segment.size
         self._segments.append(segment)
         self._current = segment
