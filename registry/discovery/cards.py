@@ -51,7 +51,7 @@ def discover_card(url: str, *, allow_private: bool = False, headers: dict[str, s
         [url] if urlsplit(url).path.endswith(".json") else [urljoin(url.rstrip("/") + "/", path.lstrip("/")) for path in WELL_KNOWN]
     )
     deadline = time.monotonic() + MAX_SECONDS
-    with outbound.client(allow_private=allow_private) as client:
+    with outbound.client(allow_private=allow_private, total_seconds=MAX_SECONDS, max_body=MAX_CARD) as client:
         for candidate in candidates:
             started = time.monotonic()
             raw = _fetch(client, candidate, headers or {}, deadline)

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from dataplane.addresses import AddressRefused
 from registry.errors import DiscoveryError
 
 MAX_ANSWER = 16 * 1024 * 1024
@@ -179,6 +180,8 @@ class _Exchange:
 
 def failure(error: httpx.HTTPError) -> DiscoveryError:
     """What went wrong below HTTP, in words."""
+    if isinstance(error, AddressRefused):
+        return Unreachable(f"it may not be called: {error}")
     if isinstance(error, httpx.ConnectTimeout):
         return Unreachable("it can't be reached in time")
     if isinstance(error, httpx.ConnectError):

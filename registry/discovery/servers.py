@@ -13,7 +13,7 @@ import msgspec
 from adminkit import outbound
 from registry import canonical, hidden
 from registry.choices import Era
-from registry.discovery.rpc import CLIENT_INFO, LEGACY, MODERN, Caller, RpcRefused, Unreachable
+from registry.discovery.rpc import CLIENT_INFO, LEGACY, MAX_ANSWER, MODERN, Caller, RpcRefused, Unreachable
 from registry.errors import DiscoveryError
 
 MAX_SECONDS = 30.0
@@ -90,7 +90,7 @@ def discover_server(
 ) -> DiscoveredServer:
     """Calls out for at most MAX_SECONDS. Raises DiscoveryError."""
     deadline = time.monotonic() + MAX_SECONDS
-    with outbound.client(allow_private=allow_private) as client:
+    with outbound.client(allow_private=allow_private, total_seconds=MAX_SECONDS, max_body=MAX_ANSWER) as client:
         caller = Caller(client, url, headers=headers or {}, deadline=deadline)
         told = _modern(caller) if era == Era.MODERN else _modern_or_none(caller) if era == Era.AUTO else None
         if told is not None:

@@ -35,3 +35,8 @@ class AccessRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.requester} asks for {self.item_ref}"
+
+    @property
+    def resource_ref(self) -> str:
+        """What is asked for, also when it is gone by now."""
+        return self.item_ref

@@ -58,6 +58,8 @@ class AgentVersion(Version):
     """A card as the agent published it once: `card` holds its bytes, `parsed` what registry.discovery.cards read from
     it. `url` is its JSON-RPC interface, `protocol_version` the A2A version spoken there."""
 
+    owner_team_field: ClassVar[str] = "agent__owner_team"
+    item_field: ClassVar[str] = "agent"
     CONTENT: ClassVar[tuple[str, ...]] = ("version", "digest", "card", "parsed", "url", "protocol_version")
 
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="versions")

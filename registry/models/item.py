@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.core.validators import MaxLengthValidator
 from django.db import models
 
@@ -11,6 +13,8 @@ from registry.names import HEADER_NAME
 
 class Item(models.Model):
     """An entry of the catalog. `discoverable` shows it to every signed-in person, who may then ask for access."""
+
+    owner_team_field: ClassVar[str] = "owner_team"
 
     owner_team = models.ForeignKey(
         "identity.Team",
@@ -45,9 +49,16 @@ class Watched(models.Model):
     failed_checks = models.PositiveIntegerField(default=0, editable=False)
     last_error = models.CharField(max_length=500, blank=True, editable=False)
     latency_ms = models.PositiveIntegerField("latency (ms)", null=True, editable=False)
+    upstream_digest = models.CharField(max_length=64, blank=True, editable=False, help_text="What it was when it last answered.")
 
     class Meta:
         abstract = True
+
+    @property
+    def has_drifted(self) -> bool:
+        """Whether it is now something else than what was approved. Callers still get what was approved."""
+        live = getattr(self, "live_version", None)
+        return live is not None and self.upstream_digest not in {"", live.digest}
 
 
 class Called(models.Model):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
@@ -23,6 +25,8 @@ class Review(models.Model):
     asked (registry.review.difference); `findings` what deserves a second look, `risk` the worst of them.
 
     `digest` is the content that was looked at: approval of anything else is refused."""
+
+    owner_team_field: ClassVar[str] = "owner_team"
 
     kind = models.CharField(max_length=16, choices=Subject.choices)
     subject_type = models.ForeignKey(ContentType, on_delete=models.PROTECT, related_name="+")

@@ -47,6 +47,8 @@ class ServerVersion(Version):
     """A server as it described itself once. `document` has the shape of the MCP registry's server.json (2025-12-11);
     the tools are `definitions`. `era` is what was spoken when it was asked."""
 
+    owner_team_field: ClassVar[str] = "server__owner_team"
+    item_field: ClassVar[str] = "server"
     CONTENT: ClassVar[tuple[str, ...]] = ("version", "digest", "document", "capabilities", "instructions", "server_id", "url")
 
     server = models.ForeignKey(Server, on_delete=models.CASCADE, related_name="versions")

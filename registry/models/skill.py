@@ -43,6 +43,8 @@ class SkillVersion(Version):
     """`digest` is the SHA-256 of the canonical tar (registry.skills.tarball). `size` is the sum of the files' bytes.
     `problems` are what breaks the format: a version that has any can't be submitted."""
 
+    owner_team_field: ClassVar[str] = "skill__owner_team"
+    item_field: ClassVar[str] = "skill"
     CONTENT: ClassVar[tuple[str, ...]] = ("version", "digest", "frontmatter", "body", "size", "file_count")
 
     skill = models.ForeignKey(Skill, on_delete=models.CASCADE, related_name="versions")
@@ -99,6 +101,8 @@ class SkillFile(models.Model):
 class Collection(models.Model):
     """Skills published together."""
 
+    owner_team_field: ClassVar[str] = "owner_team"
+
     slug = models.CharField(max_length=64, unique=True, validators=[SLUG])
     title = models.CharField(max_length=100, blank=True)
     description = models.TextField(blank=True, validators=[MaxLengthValidator(4000)])
@@ -109,7 +113,10 @@ class Collection(models.Model):
 
     class Meta:
         ordering = ["slug"]
-        verbose_name = "collection"
 
     def __str__(self) -> str:
         return self.slug
+
+    @property
+    def resource_ref(self) -> str:
+        return f"collection:{self.slug}"

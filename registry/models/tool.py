@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -67,6 +67,9 @@ class Tool(Described):
 
     `approved` says that the live version has it; `withheld` is an admin's word that callers don't get it all the same.
     `price` is USD per call."""
+
+    owner_team_field: ClassVar[str] = "server__owner_team"
+    resource_relations: ClassVar[tuple[str, ...]] = ("server",)
 
     server = models.ForeignKey(Server, on_delete=models.CASCADE, related_name="tools")
     version = models.ForeignKey(ServerVersion, null=True, editable=False, on_delete=models.SET_NULL, related_name="+")

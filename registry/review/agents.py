@@ -44,13 +44,9 @@ def findings(proposed: AgentVersion, live: AgentVersion | None) -> Iterator[Find
     yield from text_findings("card", "\n".join(strings_of(_card(proposed))), before=before)
     if len(proposed.parsed["description"]) > MAX_DESCRIPTION:
         yield finding(Risk.WARNING, "long-description", "card", "The description is very long: it may hold the agent's own instructions.")
-    if urlsplit(proposed.card_url).hostname != urlsplit(proposed.url).hostname:
-        yield finding(
-            Risk.WARNING,
-            "elsewhere",
-            "card",
-            f"The card is at {urlsplit(proposed.card_url).netloc}, calls go to {urlsplit(proposed.url).netloc}.",
-        )
+    home, there = urlsplit(proposed.card_url), urlsplit(proposed.url)
+    if home.hostname != there.hostname:
+        yield finding(Risk.WARNING, "elsewhere", "card", f"The card is at {home.netloc}, calls go to {there.netloc}.")
     if live is not None:
         yield from _changes(proposed, live)
 

@@ -45,9 +45,8 @@ def text_findings(part: str, text: str, *, before: str | None = None) -> Iterato
         yield finding(Risk.DANGER, "hidden-unicode", part, f"Holds invisible characters: {', '.join(found[:5])}.")
     order = _ORDERS.search(text)
     if order is not None and (before is None or order[0] not in before):
-        yield finding(
-            Risk.DANGER, "instructions", part, f"Speaks to the model, not about the tool: “{hidden.reveal(order[0].strip()[:120])}”."
-        )
+        quoted = hidden.reveal(order[0].strip()[:120])
+        yield finding(Risk.DANGER, "instructions", part, f"Speaks to the model instead of about itself: “{quoted}”.")
     known = set(_URL.findall(before or ""))
     fresh = [url for url in dict.fromkeys(_URL.findall(text)) if url not in known]
     if fresh and before is not None:
@@ -118,9 +117,7 @@ def _parameters(part: str, before: Mapping[str, Any], after: Mapping[str, Any]) 
     for name in sorted(new.keys() - old.keys()):
         schema = _mapping(new[name])
         if schema.get("type") == "string" and not schema.get("enum") and "const" not in schema:
-            yield finding(
-                Risk.WARNING, "new-free-text", part, f"Has a new parameter {name} that takes any text: data can leave through it."
-            )
+            yield finding(Risk.WARNING, "new-free-text", part, f"The new parameter {name} takes any text: data can leave through it.")
         else:
             yield finding(Risk.NOTE, "new-parameter", part, f"Has a new parameter {name}.")
     gone = sorted(old.keys() - new.keys())

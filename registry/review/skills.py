@@ -68,12 +68,8 @@ def findings(proposed: SkillVersion, live: SkillVersion | None) -> Iterator[Find
 
 def _runs(file: SkillFile, known: SkillFile | None) -> Iterator[Finding]:
     if file.executable or file.path.lower().endswith(SCRIPTS):
-        yield finding(
-            Risk.WARNING,
-            "script",
-            file.path,
-            "Runs on the machine of whoever installs it, and is new." if known is None else "Is a script that changed.",
-        )
+        what = "Is a new script" if known is None else "Is a script that changed"
+        yield finding(Risk.WARNING, "script", file.path, f"{what}: it runs on the machine of whoever installs the skill.")
 
 
 def _document(proposed: SkillVersion, live: SkillVersion | None) -> Iterator[Finding]:
