@@ -49,7 +49,7 @@ def apply_text(text: str, *, run: Run) -> list[Change]:
     """What was changed, or with `run.dry` what would be. Raises Refused; then nothing was changed."""
     document = Document(text)
     sections = read_entries(document)
-    stated = {kind.section: [one for entry in sections.get(kind.section, ()) for one in kind.expand(entry)] for kind in KINDS}
+    stated = _expanded(document, sections, run)
     stored = {kind.section: kind.stored() for kind in KINDS}
     problems = [
         *_repeated(document, stated),
@@ -69,6 +69,20 @@ def apply_text(text: str, *, run: Run) -> list[Change]:
     return changes
 
 
+def _expanded(document: Document, sections: dict[str, list[Stated]], run: Run) -> dict[str, list[Stated]]:
+    problems: list[Problem] = []
+    stated: dict[str, list[Stated]] = {kind.section: [] for kind in KINDS}
+    for kind in KINDS:
+        for entry in sections.get(kind.section, ()):
+            try:
+                stated[kind.section] += kind.expand(entry, run)
+            except REFUSALS as error:
+                problems += told(document, entry, error)
+    if problems:
+        raise Refused(problems)
+    return stated
+
+
 def _repeated(document: Document, stated: dict[str, list[Stated]]) -> Iterable[Problem]:
     for kind in KINDS:
         seen: dict[str, Stated] = {}
@@ -84,11 +98,9 @@ def _dangling(document: Document, stated: dict[str, list[Stated]], stored: dict[
     for kind in KINDS:
         for one in stated[kind.section]:
             for reference in kind.references(one.entry):
-                names = known[reference.section]
-                if reference.name not in names:
-                    yield document.problem(
-                        (*one.path, *reference.place), f"expected the name of one of the {reference.section}; there is no {reference.name}"
-                    )
+                if not any(reference.name in known[section] for section in reference.sections):
+                    wanted = " or ".join(reference.sections).replace("_", " ")
+                    yield document.problem((*one.path, *reference.place), f"expected one of the {wanted}; there is no {reference.name}")
 
 
 def _unsettled(document: Document, stated: dict[str, list[Stated]], stored: dict[str, dict[str, Any]], run: Run) -> Iterable[Problem]:

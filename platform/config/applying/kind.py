@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
-from identity.models import User
+from identity.models import Team, User
 
 from config.applying.document import Path as Place
 from config.applying.reading import Stated
@@ -22,7 +23,8 @@ class Run:
     """One application of one file. `actor` None is the system. `base` is the folder that relative paths start from.
 
     `secrets` are those that the file names, by section, name and field. `made` are keys that nobody chose: (name, text),
-    shown once. `prune` takes away what is not named. `after` is left to do, per entry's name, when its section is done."""
+    shown once. `prune` takes away what is not named. `after` is left to do, per entry's name, when its section is done. `found` is what upstreams said of themselves, by
+    section and name; `sources` where a skill's files are."""
 
     actor: User | None
     base: Path
@@ -31,14 +33,16 @@ class Run:
     secrets: dict[tuple[str, str, str], str] = field(default_factory=dict)
     made: list[tuple[str, str]] = field(default_factory=list)
     after: list[tuple[str, Callable[[], object]]] = field(default_factory=list)
+    found: dict[tuple[str, str], Any] = field(default_factory=dict)
+    sources: dict[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An entry's mention of another: `place` inside the entry, and the section and name that must exist."""
+    """An entry's mention of another: `place` inside the entry, the sections that it may be in, and its name."""
 
     place: Place
-    section: str
+    sections: tuple[str, ...]
     name: str
 
 
@@ -54,8 +58,8 @@ class Kind(Generic[E]):
         name: str = getattr(entry, "name", "") or getattr(entry, "slug", "")
         return name
 
-    def expand(self, stated: Stated) -> list[Stated]:
-        """The entries that one written entry stands for."""
+    def expand(self, stated: Stated, run: Run) -> list[Stated]:
+        """The entries that one written entry stands for. Raises ValidationError."""
         return [stated]
 
     def references(self, entry: E) -> Iterator[Reference]:
@@ -94,3 +98,13 @@ def differences(before: Shape, after: Shape, *, without: tuple[str, ...] = ()) -
             if old != new:
                 found[name] = (old, new)
     return found
+
+
+def named_team(name: str | None) -> Team | None:
+    return None if name is None else Team.objects.get(name=name)
+
+
+def plain(amount: Decimal | str) -> str:
+    """A decimal without trailing zeros, so that "0.150" and "0.15" are the same."""
+    text = format(Decimal(amount), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

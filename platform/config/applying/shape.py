@@ -46,7 +46,7 @@ class Limits(Shape):
 
 class Budget(Shape):
     limit: Money
-    period: Literal["day", "week", "month", "year", "total"] = "month"
+    period: Literal["day", "week", "month", "total"] = "month"
     mode: Literal["hard", "soft"] = "hard"
 
 
@@ -54,7 +54,7 @@ class Team(Shape):
     name: Slug
     parent: Slug | None = None
     cost_center: str = ""
-    budget: Budget | None = None
+    budget: Budget | list[Budget] | None = None
     limits: Limits = Limits()
 
 
@@ -125,7 +125,7 @@ class Server(Shape):
     name: Name
     slug: Slug
     url: Url
-    version: Name = "1.0.0"
+    version: Annotated[str, Meta(max_length=64)] = ""
     title: str = ""
     description: str = ""
     era: str = "auto"

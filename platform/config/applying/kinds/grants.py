@@ -21,7 +21,7 @@ class Grants(Kind[shape.Grant]):
     def name_of(self, entry: shape.Grant) -> str:
         return f"{entry.to} → {entry.use[0]}"
 
-    def expand(self, stated: Stated) -> list[Stated]:
+    def expand(self, stated: Stated, run: Run) -> list[Stated]:
         """The same grant listed twice is one."""
         uses = dict.fromkeys(stated.entry.use)
         return [Stated((*stated.path, "use", stated.entry.use.index(use)), shape.Grant(to=stated.entry.to, use=[use])) for use in uses]
@@ -29,9 +29,9 @@ class Grants(Kind[shape.Grant]):
     def references(self, entry: shape.Grant) -> Iterator[Reference]:
         kind, _, name = entry.to.partition(":")
         if kind == "team":
-            yield Reference((), "teams", name)
+            yield Reference((), ("teams",), name)
         elif not User.objects.filter(username=name).exists():
-            yield Reference((), "service_accounts", name)
+            yield Reference((), ("service_accounts", "agents"), name)
         yield from resources.references(entry.use[0])
 
     def stored(self) -> dict[str, shape.Grant]:

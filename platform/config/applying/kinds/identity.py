@@ -14,7 +14,7 @@ from identity import actions, keytext
 from identity.models import APIKey, Limited, ServiceAccount, Team, User
 
 from config.applying import shape
-from config.applying.kind import Kind, Reference, Run
+from config.applying.kind import Kind, Reference, Run, named_team
 from config.applying.kinds import budgets
 
 
@@ -33,7 +33,7 @@ class Teams(Kind[shape.Team]):
 
     def references(self, entry: shape.Team) -> Iterator[Reference]:
         if entry.parent is not None:
-            yield Reference(("parent",), "teams", entry.parent)
+            yield Reference(("parent",), ("teams",), entry.parent)
 
     def stored(self) -> dict[str, shape.Team]:
         """Parents before their children."""
@@ -55,7 +55,9 @@ class Teams(Kind[shape.Team]):
         return ordered
 
     def settled(self, entry: shape.Team, before: shape.Team | None, run: Run) -> shape.Team:
-        fields: dict[str, Any] = {}
+        fields: dict[str, Any] = {"budget": budgets.settled(entry.budget)}
+        if len({budget.period for budget in budgets.listed(entry.budget)}) < len(budgets.listed(entry.budget)):
+            raise ValidationError({"budget": "expected one budget per period"})
         if entry.parent is None:
             root = Team.objects.filter(parent__isnull=True).first()
             fields["parent"] = None if root is None or root.name == entry.name else root.name
@@ -65,22 +67,22 @@ class Teams(Kind[shape.Team]):
 
     def create(self, entry: shape.Team, run: Run) -> None:
         team = actions.create_team(
-            actor=run.actor, name=entry.name, parent=_team(entry.parent), cost_center=entry.cost_center, **limit_fields(entry.limits)
+            actor=run.actor, name=entry.name, parent=named_team(entry.parent), cost_center=entry.cost_center, **limit_fields(entry.limits)
         )
         if entry.budget is not None:
-            budgets.set_team_budget(team, entry.budget, actor=run.actor)
+            budgets.set_team_budgets(team, entry.budget, actor=run.actor)
 
     def update(self, entry: shape.Team, before: shape.Team, changed: frozenset[str], run: Run) -> None:
         team = Team.objects.get(name=entry.name)
         if changed & {"parent", "cost_center", "limits"}:
-            parent = {"parent": _team(entry.parent)} if "parent" in changed else {}
+            parent = {"parent": named_team(entry.parent)} if "parent" in changed else {}
             actions.update_team(actor=run.actor, team=team, cost_center=entry.cost_center, **limit_fields(entry.limits), **parent)
         if "budget" in changed:
-            budgets.set_team_budget(team, entry.budget, actor=run.actor)
+            budgets.set_team_budgets(team, entry.budget, actor=run.actor)
 
     def remove(self, name: str, before: shape.Team, run: Run) -> None:
         team = Team.objects.get(name=name)
-        budgets.set_team_budget(team, None, actor=run.actor)
+        budgets.set_team_budgets(team, None, actor=run.actor)
         actions.delete_team(actor=run.actor, team=team)
 
 
@@ -89,7 +91,7 @@ class ServiceAccounts(Kind[shape.ServiceAccount]):
 
     def references(self, entry: shape.ServiceAccount) -> Iterator[Reference]:
         if entry.team is not None:
-            yield Reference(("team",), "teams", entry.team)
+            yield Reference(("team",), ("teams",), entry.team)
 
     def stored(self) -> dict[str, shape.ServiceAccount]:
         accounts = ServiceAccount.objects.filter(is_active=True).select_related("team").order_by("username")
@@ -99,12 +101,12 @@ class ServiceAccounts(Kind[shape.ServiceAccount]):
         """One that was deactivated comes back with its history; its keys were revoked when it went."""
         left = ServiceAccount.objects.filter(username=entry.name).first()
         if left is None:
-            actions.create_service_account(actor=run.actor, name=entry.name, team=_team(entry.team))
+            actions.create_service_account(actor=run.actor, name=entry.name, team=named_team(entry.team))
         else:
-            actions.update_user(actor=run.actor, user=left, team=_team(entry.team), is_active=True)
+            actions.update_user(actor=run.actor, user=left, team=named_team(entry.team), is_active=True)
 
     def update(self, entry: shape.ServiceAccount, before: shape.ServiceAccount, changed: frozenset[str], run: Run) -> None:
-        actions.update_user(actor=run.actor, user=ServiceAccount.objects.get(username=entry.name), team=_team(entry.team))
+        actions.update_user(actor=run.actor, user=ServiceAccount.objects.get(username=entry.name), team=named_team(entry.team))
 
     def remove(self, name: str, before: shape.ServiceAccount, run: Run) -> None:
         """Deactivated and not deleted: the ledger and the audit trail speak of it."""
@@ -125,7 +127,7 @@ class Keys(Kind[shape.Key]):
 
     def references(self, entry: shape.Key) -> Iterator[Reference]:
         if not User.objects.filter(username=entry.owner).exists():
-            yield Reference(("owner",), "service_accounts", entry.owner)
+            yield Reference(("owner",), ("service_accounts", "agents"), entry.owner)
 
     def stored(self) -> dict[str, shape.Key]:
         found = {}
@@ -179,10 +181,6 @@ def _current_keys() -> Any:
 def _key(entry: shape.Key) -> APIKey:
     key: APIKey = _current_keys().get(owner__username=entry.owner, name=entry.name)
     return key
-
-
-def _team(name: str | None) -> Team | None:
-    return None if name is None else Team.objects.get(name=name)
 
 
 def _moment(text: str | None) -> datetime | None:

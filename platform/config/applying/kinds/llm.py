@@ -7,23 +7,16 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from identity.models import Team
 from llmgateway import actions, credentials, prices
 from llmgateway.models import Model, Provider
 from llmgateway.vendors import guess_vendor
 
 from config.applying import shape
-from config.applying.kind import Kind, Reference, Run
+from config.applying.kind import Kind, Reference, Run, named_team, plain
 
 TIMEOUTS = ("connect_timeout", "read_timeout", "total_timeout")
 FILE_METERS = {"cached_read": "cached_input"}
 """The file's own word for a meter; the others are the same in both."""
-
-
-def plain(amount: Decimal | str) -> str:
-    """A decimal without trailing zeros, so that "0.150" and "0.15" are the same."""
-    text = format(Decimal(amount), "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 class Providers(Kind[shape.Provider]):
@@ -79,11 +72,11 @@ class Models(Kind[shape.Model]):
 
     def references(self, entry: shape.Model) -> Iterator[Reference]:
         for number, deployment in enumerate(entry.deployments):
-            yield Reference(("deployments", number, "provider"), "providers", deployment.provider)
+            yield Reference(("deployments", number, "provider"), ("providers",), deployment.provider)
         for number, name in enumerate(entry.fallbacks):
-            yield Reference(("fallbacks", number), "models", name)
+            yield Reference(("fallbacks", number), ("models",), name)
         if entry.team is not None:
-            yield Reference(("team",), "teams", entry.team)
+            yield Reference(("team",), ("teams",), entry.team)
 
     def stored(self) -> dict[str, shape.Model]:
         rows = Model.objects.select_related("owner_team").prefetch_related("deployments__provider", "fallback_steps__target").order_by("name")
@@ -155,7 +148,7 @@ def _model_fields(entry: shape.Model) -> dict[str, Any]:
         "strategy": entry.strategy,
         "max_output": entry.max_output,
         "description": entry.description,
-        "owner_team": None if entry.team is None else Team.objects.get(name=entry.team),
+        "owner_team": named_team(entry.team),
         "discoverable": entry.discoverable,
         "enabled": entry.enabled,
     }

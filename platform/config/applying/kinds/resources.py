@@ -19,9 +19,9 @@ def references(ref: str) -> Iterator[Reference]:
     both are looked up when the grant is given."""
     kind, _, name = ref.partition(":")
     if kind == "tool":
-        yield Reference((), "servers", name.partition("/")[0])
+        yield Reference((), ("servers",), name.partition("/")[0])
     elif kind in SECTIONS:
-        yield Reference((), SECTIONS[kind], name)
+        yield Reference((), (SECTIONS[kind],), name)
 
 
 def find(ref: str) -> Any:
