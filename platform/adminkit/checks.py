@@ -49,7 +49,7 @@ def _inlines(admin: Any) -> list[checks.Error]:
 
 
 def _reads_only(inline: type[Any]) -> bool:
-    """An inline that says no to all three writes by itself, e.g. adminkit.admin.ReadOnlyInline."""
+    """An inline that says no to all three writes by itself, e.g. adminkit.base.ReadOnlyInline."""
     return all(f"has_{verb}_permission" in {name for base in inline.__mro__[:-1] for name in vars(base)} and
                _refuses(inline, verb) for verb in WRITES.values())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,7 +17,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
-    from adminkit.admin import ActionAdmin
+    from adminkit.base import ActionAdmin
 
 # What starts a formula, with the full-width twins that some spreadsheets read as the same.
 _FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
@@ -30,6 +31,8 @@ def cell(value: Any) -> str:
         return format(value, "f") if isinstance(value, Decimal) else str(value)
     if isinstance(value, datetime | date):
         return value.isoformat()
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
     text = str(value).replace("\x00", "")
     return f"'{text}" if text.lstrip(" ")[:1] in _FORMULA and text.strip(" ") else text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin.utils import unquote
@@ -10,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
+from adminkit.pages import page
 from audit.models import AuditEvent
 
 if TYPE_CHECKING:
@@ -21,13 +23,16 @@ PER_PAGE = 50
 
 
 def _row(event: AuditEvent) -> list[str]:
-    changed = ", ".join(f"{field}: {_short(old)} → {_short(new)}" for field, (old, new) in event.changes.items())
+    changed = ", ".join(f"{field}: {short(old)} → {short(new)}" for field, (old, new) in event.changes.items())
     return [f"{event.at:%Y-%m-%d %H:%M:%S} UTC", event.actor_name, event.action, changed or "–"]
 
 
-def _short(value: Any) -> str:
-    text = "–" if value is None or value == "" else str(value)
-    return text if len(text) <= 80 else f"{text[:79]}…"
+def short(value: Any, most: int = 80) -> str:
+    """A value of an audit row in one cell."""
+    if value is None or value == "":
+        return "–"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 class AuditHistory(_Base):
@@ -49,16 +54,7 @@ class AuditHistory(_Base):
         concrete = self.model._meta.concrete_model or self.model
         events = AuditEvent.objects.filter(target_type=concrete._meta.label_lower, target_id=str(obj.pk)).order_by("-id")
         paginator = self.get_paginator(request, events, PER_PAGE)
-        page = paginator.get_page(request.GET.get(PAGE_VAR, 1))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"History: {obj}",
-            "object": obj,
-            "opts": self.opts,
-            "page": page,
-            "table": {"headers": ["When", "Who", "What", "Changed"], "rows": [_row(event) for event in page]},
-            "page_var": PAGE_VAR,
-            **(extra_context or {}),
-        }
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
-        return TemplateResponse(request, "adminkit/history.html", context)
+        shown = paginator.get_page(request.GET.get(PAGE_VAR, 1))
+        table = {"headers": ["When", "Who", "What", "Changed"], "rows": [_row(event) for event in shown]}
+        context = {"object": obj, "page": shown, "page_var": PAGE_VAR, "table": table, **(extra_context or {})}
+        return page(self, request, "adminkit/history.html", title=f"History: {obj}", **context)

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from adminkit.forms import REFUSALS, messages_of
+from adminkit.pages import page
 from audit.models import ChainHead
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -81,6 +82,4 @@ def _length() -> int:
 
 def confirmation(admin: Any, request: HttpRequest, *, title: str, back: str) -> TemplateResponse:
     """A page whose one button posts to the address it was asked from."""
-    context = {**admin.admin_site.each_context(request), "title": title, "opts": admin.opts, "back": back}
-    request.current_app = admin.admin_site.name  # type: ignore[attr-defined]
-    return TemplateResponse(request, "adminkit/confirm.html", context)
+    return page(admin, request, "adminkit/confirm.html", title=title, back=back)

@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from identity.admin.keys import APIKeyAdmin
+from identity.admin.teams import TeamAdmin
+from identity.admin.users import AgentIdentityAdmin, ServiceAccountAdmin, UserAdmin
+
+__all__ = ["APIKeyAdmin", "AgentIdentityAdmin", "ServiceAccountAdmin", "TeamAdmin", "UserAdmin"]
