@@ -216,7 +216,7 @@ McpSection = ServerRecord | ToolsetRecord
 class AgentRecord(Record, frozen=True):
     """An approved agent. `card` is the raw upstream card as approved; `url` is its JSON-RPC interface.
 
-    `credential` is sealed (AAD `registry.agent:<id>:credential`). `price` is USD per call."""
+    `credential` is sealed (AAD `registry.agent:<id>:credential`). `price` is USD per call; `approved_at` is Unix time."""
 
     id: int
     slug: str
@@ -230,6 +230,7 @@ class AgentRecord(Record, frozen=True):
     read_timeout: float = 300.0
     total_timeout: float = 900.0
     price: str | None = None
+    approved_at: float = 0.0
 
 
 class Section(Record, frozen=True):
