@@ -1,0 +1,189 @@
+"""The one door into the ledger. Takes usage events as they come from journals, any number of times, and keeps each once."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
+
+import msgspec
+from django.db import close_old_connections, connection, transaction
+
+from dataplane import money
+from dataplane.events import UsageEvent
+from usage import alarms, partitions
+from usage.models import LedgerEntry, RejectedEvent, StaleDay
+from usage.models.ledger import column_meters
+from usage.signals import events_recorded
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 250
+"""Rows of one INSERT, less where the database takes fewer parameters."""
+
+LARGEST = 2**63 - 1
+_FIELDS = LedgerEntry._meta.concrete_fields
+
+
+class Row(NamedTuple):
+    event: UsageEvent
+    entry: LedgerEntry
+
+
+_encode = msgspec.json.Encoder().encode
+_decoder = msgspec.json.Decoder(UsageEvent)
+
+
+def sink(events: list[UsageEvent]) -> None:
+    """`record` for a thread that lives on: a connection that broke is not used again. For the shipper in this process."""
+    close_old_connections()
+    try:
+        record(events)
+    finally:
+        close_old_connections()
+
+
+def record(events: Iterable[UsageEvent], *, source: str = "") -> int:
+    """Enters what is not there yet; how many that were. All of it is committed when it returns, or nothing is.
+
+    An event that can't be an entry goes to RejectedEvent. Raises django.db.Error when the database can't be reached."""
+    rows: dict[uuid.UUID, Row] = {}
+    rejected = []
+    for event in events:
+        try:
+            entry = as_entry(event)
+        except (ValueError, OverflowError, OSError) as error:
+            rejected.append(rejection(_encode(event), error, source=source))
+        else:
+            rows.setdefault(entry.pk, Row(event, entry))
+    with transaction.atomic():
+        fresh = _enter(rows) if rows else []
+        if rejected:
+            RejectedEvent.objects.bulk_create(rejected)
+        if fresh:
+            entries = [row.entry for row in fresh]
+            StaleDay.objects.bulk_create([StaleDay(day=day) for day in sorted({entry.at.date() for entry in entries})])
+            alarms.raise_for(entries)
+            transaction.on_commit(lambda: _tell([row.event for row in fresh]))
+    return len(fresh)
+
+
+def record_lines(lines: Sequence[bytes], *, source: str = "") -> int:
+    """The same for lines of a journal; a line that can't be read is kept in RejectedEvent."""
+    events, rejected = [], []
+    for line in lines:
+        try:
+            events.append(_decoder.decode(line))
+        except msgspec.MsgspecError as error:
+            rejected.append(rejection(line, error, source=source))
+    with transaction.atomic():
+        RejectedEvent.objects.bulk_create(rejected)
+        return record(events, source=source)
+
+
+def as_entry(event: UsageEvent) -> LedgerEntry:
+    """The entry, not stored. Text is cut to what its column takes; raises ValueError for what can't be made to fit."""
+    return LedgerEntry(
+        id=uuid.UUID(event.id),
+        at=datetime.fromtimestamp(event.at, UTC),
+        usage=_counts(event.usage),
+        cost=_cost(event.cost),
+        team_id=None if event.team is None else _within("team", event.team, 0, LARGEST),
+        key_id=_within("key", event.key, 0, LARGEST),
+        estimated=event.estimated,
+        latency_ms=event.latency_ms,
+        ttft_ms=event.ttft_ms,
+        status=_within("status", event.status, 0, 999),
+        price=_text("price", event.price or ""),
+        **column_meters(event.usage),
+        **{name: _text(name, getattr(event, name)) for name in _TEXTS},
+    )
+
+
+_TEXTS = (
+    "request_id",
+    "plane",
+    "principal",
+    "principal_name",
+    "team_name",
+    "key_name",
+    "model",
+    "provider",
+    "deployment",
+    "server",
+    "tool",
+    "agent",
+    "outcome",
+    "currency",
+)
+_WIDTHS: dict[str, int] = {name: LedgerEntry._meta.get_field(name).max_length or 0 for name in (*_TEXTS, "price")}
+
+
+def _text(name: str, value: str) -> str:
+    """Without what PostgreSQL refuses: NUL, and halves of surrogate pairs."""
+    clean = value.replace("\x00", "").encode("utf-8", "replace").decode()
+    return clean if len(clean) <= _WIDTHS[name] else clean[: _WIDTHS[name] - 1] + "…"
+
+
+def _counts(usage: dict[str, int]) -> dict[str, int]:
+    for meter, count in usage.items():
+        if not meter.isidentifier() or len(meter) > 64:
+            raise ValueError(f"usage has a meter {meter[:64]!r}")
+        _within(f"usage {meter}", count, 0, LARGEST)
+    return usage
+
+
+def _within(name: str, number: int, least: int, most: int) -> int:
+    if not least <= number <= most:
+        raise ValueError(f"{name} is {number}")
+    return number
+
+
+def _cost(text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        cost = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"cost is {text!r}") from None
+    if not cost.is_finite() or not 0 <= cost < Decimal(10) ** 12:
+        raise ValueError(f"cost is {text!r}")
+    return Decimal(money.to_text(cost))
+
+
+def rejection(line: bytes, error: Exception, *, source: str) -> RejectedEvent:
+    log.error("a usage event is not fit for the ledger: %s", error)
+    text = line.decode("utf-8", "replace").replace("\x00", "")
+    return RejectedEvent(source=source[:200], line=text, error=f"{type(error).__name__}: {error}".replace("\x00", ""))
+
+
+def _enter(rows: dict[uuid.UUID, Row]) -> list[Row]:
+    """One INSERT … ON CONFLICT DO NOTHING per batch; the database says which were new."""
+    partitions.ensure(partitions.month_of(row.entry.at) for row in rows.values())
+    most = connection.features.max_query_params
+    step = min(AT_ONCE, most // len(_FIELDS)) if most else AT_ONCE
+    entries = [row.entry for row in rows.values()]
+    return [rows[number] for start in range(0, len(entries), step) for number in _insert(entries[start : start + step])]
+
+
+def _insert(entries: list[LedgerEntry]) -> list[uuid.UUID]:
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(field.column) for field in _FIELDS)
+    places = f"({', '.join(['%s'] * len(_FIELDS))})"
+    statement = (
+        f"INSERT INTO {quote(LedgerEntry._meta.db_table)} ({columns}) VALUES {', '.join([places] * len(entries))} "  # noqa: S608
+        f"ON CONFLICT DO NOTHING RETURNING {quote('id')}"
+    )
+    values = [field.get_db_prep_save(getattr(entry, field.attname), connection) for entry in entries for field in _FIELDS]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return [found if isinstance(found, uuid.UUID) else uuid.UUID(found) for (found,) in cursor.fetchall()]
+
+
+def _tell(events: list[UsageEvent]) -> None:
+    for receiver, outcome in events_recorded.send_robust(sender=LedgerEntry, events=events):
+        if isinstance(outcome, Exception):
+            log.error("%r failed on recorded usage events", receiver, exc_info=outcome)

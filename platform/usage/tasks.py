@@ -1,0 +1,42 @@
+"""What happens to usage on a schedule."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from celery import shared_task
+from celery.schedules import crontab
+
+from usage import partitions, prices, rollups, totals
+
+TODAY_EVERY = timedelta(minutes=5)
+
+SCHEDULE: dict[str, dict[str, Any]] = {
+    "rollup": {"task": "usage.tasks.rollup", "schedule": 60.0, "options": {"expires": 55}},
+    "rollup-today": {"task": "usage.tasks.rollup_today", "schedule": TODAY_EVERY.total_seconds(), "options": {"expires": 240}},
+    "ensure-partitions": {"task": "usage.tasks.ensure_partitions", "schedule": crontab(minute="17", hour="*/6")},
+    "seed-prices": {"task": "usage.tasks.seed_prices", "schedule": crontab(minute="37", hour="4")},
+}
+
+
+@shared_task
+def rollup() -> list[str]:
+    """Days that are over and got entries since: a report then reads them from their sums."""
+    return [str(day) for day in rollups.roll_up_stale(before=totals.today())]
+
+
+@shared_task
+def rollup_today() -> list[str]:
+    """The running day as well, for charts; reports read it from the ledger."""
+    return [str(day) for day in rollups.roll_up_stale()]
+
+
+@shared_task
+def ensure_partitions() -> list[str]:
+    return partitions.ensure_ahead()
+
+
+@shared_task
+def seed_prices() -> int:
+    return prices.seed()
