@@ -112,13 +112,13 @@ class Request:
 
 
 class Watch:
-    """Cancels a call when its caller leaves. It begins late: most calls are over before it is worth a task."""
+    """Calls `leave` when a call's caller leaves. It begins late: most calls are over before it is worth a task."""
 
-    __slots__ = ("_call", "_handle", "_request", "_task", "gone")
+    __slots__ = ("_handle", "_leave", "_request", "_task", "gone")
 
-    def __init__(self, request: Request, call: asyncio.Task[Any], *, after: float = 0.05) -> None:
+    def __init__(self, request: Request, leave: Callable[[], None], *, after: float = 0.05) -> None:
         self._request = request
-        self._call = call
+        self._leave = leave
         self._task: asyncio.Task[None] | None = None
         self.gone = False
         self._handle = asyncio.get_running_loop().call_later(after, self._begin)
@@ -129,7 +129,7 @@ class Watch:
     async def _wait(self) -> None:
         await self._request.left()
         self.gone = True
-        self._call.cancel()
+        self._leave()
 
     def stop(self) -> None:
         self._handle.cancel()

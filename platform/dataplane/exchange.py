@@ -45,6 +45,7 @@ class Exchange:
         "task",
         "tokens",
         "tries",
+        "waiting",
         "watch",
     )
 
@@ -60,12 +61,13 @@ class Exchange:
         self.nano: int | None = None
         self.tokens = 0
         self.sending_since = 0.0
+        self.waiting = False
 
     async def run(self) -> None:
         """Tries the legs in turn. Raises HouseError when none gave an answer."""
         self.task = asyncio.current_task()
         assert self.task is not None
-        self.watch = Watch(self.request, self.task)
+        self.watch = Watch(self.request, self._left)
         active = self.kit.active
         active.add(self)
         if self.call.head_first:
@@ -90,10 +92,16 @@ class Exchange:
         while leg is not None:
             attempt = Attempt(self, leg)
             following = await attempt.run(legs)
-            if following is attempt.DONE:
+            if following is attempt.DONE or self.watch.gone:
                 return
             failure, leg = attempt.failure, following
         raise failure or UpstreamFailed("No deployment can take this call.")
+
+    def _left(self) -> None:
+        """The caller has gone. An upstream that has the request but has not answered can't be stopped (the client library
+        lets its request run on): it is waited for, since what it answers is billed."""
+        if not self.waiting and self.task is not None:
+            self.task.cancel()
 
     def cancel(self, reason: str) -> None:
         """Cuts the call from outside: its key was revoked, or its caller does not read."""
@@ -136,6 +144,7 @@ class Attempt:
         named = f"{leg.provider}/{leg.deployment}" if leg.provider else leg.deployment
         exchange.route = f"{named}; tries={exchange.tries}".encode("latin-1", "replace")
         self._intend()
+        exchange.waiting = True
         try:
             answer = await leg.upstream.send(leg.method, leg.url, headers=leg.headers, body=leg.body, stream=exchange.call.stream)
         except UpstreamFailed as error:
@@ -143,8 +152,12 @@ class Attempt:
         except BaseException:
             self._settle("aborted", usage=None)
             raise
+        finally:
+            exchange.waiting = False
         try:
             self.answer = answer
+            if exchange.watch.gone:
+                return await self._unwanted(answer)
             return await self._relay(answer, legs)
         except UpstreamFailed as error:
             return self._lost(error, legs)
@@ -155,6 +168,21 @@ class Attempt:
             raise
         finally:
             await answer.close()
+
+    async def _unwanted(self, answer: Answer) -> Leg:
+        """The caller left before the head came. A stream is stopped here; what is answered in one piece is paid for in
+        full by now, so its true usage is read."""
+        usage: Usage | None = {}
+        if answer.status < 400:
+            content_type = answer.header("content-type")
+            if content_type is not None and content_type.startswith("text/event-stream"):
+                usage = None
+            else:
+                self.meter = meter = self.exchange.call.meter(self.leg, answer)
+                meter.whole(await answer.read())
+                usage = meter.usage()
+        self._settle("aborted", usage=usage)
+        return self.DONE
 
     async def _relay(self, answer: Answer, legs: Iterator[Leg]) -> Leg | None:
         call = self.exchange.call

@@ -68,6 +68,14 @@ def _translate(error: PyreqwestError) -> UpstreamFailed:
     return Lost("The upstream closed the connection before its answer was complete.", sent=True)
 
 
+def _heed_cancellation() -> None:
+    """The library may hand out a result that was ready when the wait for it was cancelled. That is said here again, or
+    a caller who left and a key that was revoked would be served on."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class Answer:
     """An answer whose head has arrived. Always closed by who opened it; closing early closes the connection."""
 
@@ -95,6 +103,7 @@ class Answer:
         try:
             while True:
                 part = await self._reader.read_chunk()
+                _heed_cancellation()
                 if part is None:
                     return None
                 data = part.to_bytes()
@@ -189,10 +198,11 @@ class Upstream:
                 self._next += 1
             raise _translate(error) from error
         try:
+            _heed_cancellation()
             if 300 <= response.status < 400:
                 raise Lost("The upstream answered with a redirect, which the house does not follow.", sent=False)
             return Answer(request, response)
-        except UpstreamFailed:
+        except (UpstreamFailed, asyncio.CancelledError):
             await request.__aexit__(None, None, None)
             raise
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,7 +24,7 @@ from dataplane.snapshot import LimitRecord
 from dataplane.store import Store
 from llmgateway.proxy.app import routes as llm_routes
 from tests.fakes.contents import PEPPER, SEAL_KEY, Contents
-from tests.fakes.journaled import Line, Reading, TappedJournal
+from tests.fakes.journaled import WAIT_LIMIT, Line, Reading, TappedJournal
 from tests.fakes.serving import App, serving
 
 
@@ -65,6 +66,15 @@ class House:
         key = self.contents.key(f"limited-{len(self.contents.keys)}", team=self.team, limits=LimitRecord(**limits))
         self.publish()
         return key
+
+    @staticmethod
+    def wait_until(condition: Callable[[], bool]) -> None:
+        """For what no event tells of. Fails after WAIT_LIMIT seconds."""
+        deadline = time.monotonic() + WAIT_LIMIT
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TimeoutError("the condition never came true")
+            time.sleep(0.005)
 
     def settled(self) -> UsageEvent:
         """The one leg settled since the last look."""

@@ -40,20 +40,53 @@ def test_a_caller_who_leaves_mid_stream_stops_the_provider_and_pays_for_what_was
     assert house.journaled() == []
 
 
-@each_call
-def test_a_caller_who_leaves_before_the_answer_stops_the_provider_and_is_settled_as_an_estimate(
-    call: Call, house: House, provider: Provider
-) -> None:
-    gate = Gate()
-    provider.then(Reply(gate_head=gate))
-
+def leave_before_the_head(house: House, call: Call, gate: Gate, body: dict[str, Any]) -> None:
+    """The request is with the provider, its caller goes, and the gateway has noticed that before the provider answers."""
     with connected(house.url) as caller:
-        caller.sendall(posting(house.url, call.path, call.body, call.headers(house.key)))
+        caller.sendall(posting(house.url, call.path, body, call.headers(house.key)))
         gate.wait_reached()
+    house.wait_until(lambda: all(exchange.watch.gone for exchange in house.kit.active))
+    gate.open()
+
+
+@each_call
+def test_a_caller_who_leaves_before_the_answer_pays_for_what_the_provider_did(call: Call, house: House, provider: Provider) -> None:
+    gate = Gate()
+    answer = said(call.answer)
+    provider.then(Reply(gate_head=gate, pieces=answer.pieces, sized=True))
+
+    leave_before_the_head(house, call, gate, call.body)
+
+    event = house.settled()
+    assert (event.outcome, event.estimated) == ("aborted", False)
+    assert event.usage["input"] + event.usage["cached_read"] == (8 if call.name == "embeddings" else 20)
+
+
+@each_stream
+def test_a_caller_who_leaves_before_the_first_byte_stops_the_stream_at_its_head(call: Call, house: House, provider: Provider) -> None:
+    gate = Gate()
+    endless = Reply(headers=streamed().headers, pieces=(call.pieces[0], Gate()), gate_head=gate)
+    provider.then(endless)
+
+    leave_before_the_head(house, call, gate, {**call.body, "stream": True})
 
     provider.last.wait_gone()
     event = house.settled()
     assert (event.outcome, event.estimated) == ("aborted", True)
+
+
+def test_no_other_deployment_is_asked_for_a_caller_who_has_left(house: House, provider: Provider) -> None:
+    gate = Gate()
+    contents = house.contents
+    contents.model("gpt", contents.deployment("openai", "first"), contents.deployment("openai", "second", priority=1))
+    house.publish()
+    provider.then(Reply(status=503, gate_head=gate))
+
+    leave_before_the_head(house, CHAT, gate, CHAT.body)
+
+    assert house.settled().cost == "0"
+    house.wait_until(lambda: not house.kit.active)
+    assert len(provider.asked) == 1
 
 
 @each_stream
@@ -73,6 +106,23 @@ def test_a_key_that_is_revoked_cuts_its_running_streams(call: Call, house: House
     assert b"[DONE]" not in received
     provider.last.wait_gone()
     assert house.settled().outcome == "aborted"
+
+
+def test_a_revocation_cuts_a_stream_in_full_flow(house: House, provider: Provider) -> None:
+    """The cut falls anywhere between two pieces; none of them may swallow it."""
+    for round_ in range(25):
+        key = house.contents.key(f"leaver-{round_}", team=house.team)
+        house.publish()
+        provider.then(streamed(*[CHAT.pieces[1]] * 400, end="hang"))
+        with (
+            house.client() as client,
+            client.stream("POST", CHAT.path, json={**CHAT.body, "stream": True}, headers=CHAT.headers(key)) as answer,
+        ):
+            next(pieces := answer.iter_raw())
+            house.contents.revoke(key)
+            house.publish()
+            assert b"".join(pieces).endswith(b"}}\n\n")
+        assert house.settled().outcome == "aborted"
 
 
 def test_a_grant_that_is_withdrawn_cuts_its_running_streams(house: House, provider: Provider) -> None:
