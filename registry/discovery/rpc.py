@@ -73,18 +73,20 @@ class Caller:
         with self._post(body, method) as response:
             if response.status_code == 404 and self.session:
                 raise RpcRefused("it forgot the session", status=404)
-            if response.status_code >= 400:
+            if response.status_code >= 300:
                 raise self._refusal(response)
             self.session = response.headers.get("mcp-session-id", self.session)
             for message in self._messages(response):
                 envelope = self._parse(message)
-                if envelope is not None and envelope.id == self._last_id and envelope.method is None:
+                if envelope is None:
+                    raise DiscoveryError(f"its answer to {method} can't be read as JSON-RPC")
+                if envelope.id == self._last_id and envelope.method is None:
                     return self._result(envelope, response.status_code)
         raise DiscoveryError(f"it ended its answer to {method} without one")
 
     def notify(self, method: str) -> None:
         with self._post({"jsonrpc": "2.0", "method": method}, method) as response:
-            if response.status_code >= 400:
+            if response.status_code >= 300:
                 raise self._refusal(response)
 
     def hang_up(self) -> None:

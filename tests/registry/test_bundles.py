@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
-import random
 import tarfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from registry.errors import BundleRefused
 from registry.skills import bundle as limits
 from registry.skills.archives import read_archive
 from registry.skills.folders import read_folder
 from registry.skills.loading import load
 from registry.skills.paths import clean_path
-
 from tests.registry.archives import SKILL, make_tar, make_zip, tar_link, zip_entry
 
 CLIMBING = ["../evil", "a/../../evil", "..", "scripts/..", "a\\..\\..\\evil", "./../evil"]
@@ -103,7 +104,7 @@ def test_an_entry_that_is_in_it_twice_is_refused() -> None:
 
 
 def noise(size: int) -> bytes:
-    return random.Random(7).randbytes(size)
+    return hashlib.shake_256(b"noise").digest(size)
 
 
 @pytest.mark.parametrize("pack", ["zip", "tar"])
@@ -206,11 +207,8 @@ def test_a_damaged_archive_is_read_or_refused_but_never_breaks_the_reader(pack: 
     raw = bytearray((make_zip(files) if pack == "zip" else make_tar(files)).getvalue())
     for at, value in hits:
         raw[at % len(raw)] = value
-    try:
-        with read_archive(io.BytesIO(bytes(raw))) as bundle:
-            assert bundle.total <= len(raw) * limits.MAX_RATIO
-    except BundleRefused as error:
-        assert str(error)
+    with suppress(BundleRefused), read_archive(io.BytesIO(bytes(raw))) as bundle:
+        assert bundle.total <= len(raw) * limits.MAX_RATIO
 
 
 @settings(max_examples=300)
@@ -259,7 +257,7 @@ def test_a_linked_folder_a_hard_link_and_a_pipe_are_refused(tmp_path: Path) -> N
         root.mkdir()
         (root / "SKILL.md").write_bytes(SKILL)
         make(root)
-        with pytest.raises(BundleRefused, match="is a (hard )?link|is a device"):
+        with pytest.raises(BundleRefused, match=r"is a (hard )?link|is a device"):
             read_folder(root)
 
 
