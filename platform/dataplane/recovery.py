@@ -42,7 +42,7 @@ STALE_AFTER = 60.0
 _encode = msgspec.json.Encoder().encode
 
 
-class Accounts(Protocol):
+class GivesBack(Protocol):
     """What recovery needs of the authority (`dataplane.authority.Authority` has it)."""
 
     async def health(self) -> bool: ...
@@ -85,7 +85,7 @@ class Recovery:
     Without an authority nothing is given back: the one that lives in this process starts from the ledger, which knows
     nothing of slices that died with the process before it."""
 
-    def __init__(self, directory: Path, *, shipper: Shipper, authority: Accounts | None, every: float = EVERY) -> None:
+    def __init__(self, directory: Path, *, shipper: Shipper, authority: GivesBack | None, every: float = EVERY) -> None:
         self._directory = directory
         self._shipper = shipper
         self._authority = authority
@@ -181,7 +181,7 @@ class Recovery:
                 path.unlink(missing_ok=True)
 
 
-async def _return(authority: Accounts, account: str, held: Slice) -> None:
+async def _return(authority: GivesBack, account: str, held: Slice) -> None:
     """Moves on `held` as it goes. What is left can be negative, when calls cost more than they had reserved."""
     if held.spent > 0:
         await authority.settle(account, held.spent)

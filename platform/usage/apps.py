@@ -8,6 +8,9 @@ class UsageConfig(AppConfig):
     verbose_name = "Usage"
 
     def ready(self) -> None:
-        from usage import exact
+        from usage import dashboard, exact, live
+        from usage.signals import events_recorded
 
         exact.connect()
+        dashboard.register_panels()
+        events_recorded.connect(live.announce, dispatch_uid="usage.live")

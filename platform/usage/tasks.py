@@ -7,8 +7,11 @@ from typing import Any
 
 from celery import shared_task
 from celery.schedules import crontab
+from celery.signals import worker_ready, worker_shutting_down
+from django.conf import settings
 
 from usage import partitions, prices, rollups, totals
+from usage.drain import DrainThread
 
 TODAY_EVERY = timedelta(minutes=5)
 
@@ -40,3 +43,22 @@ def ensure_partitions() -> list[str]:
 @shared_task
 def seed_prices() -> int:
     return prices.seed()
+
+
+_drains: list[DrainThread] = []
+
+
+@worker_ready.connect
+def _start_drain(**_: Any) -> None:
+    """Every Celery worker also drains the stream, since a usage event is to be readable within two seconds."""
+    url = settings.CUSTOMHOUSE.redis_url
+    if url is not None:
+        drain = DrainThread(url)
+        drain.start()
+        _drains.append(drain)
+
+
+@worker_shutting_down.connect
+def _stop_drain(**_: Any) -> None:
+    while _drains:
+        _drains.pop().stop()

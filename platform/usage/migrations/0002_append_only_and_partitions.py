@@ -10,35 +10,34 @@ from typing import Any
 
 from django.db import migrations
 
-TABLE = "usage_ledgerentry"
-
-PARTITIONED = f"""
-ALTER TABLE {TABLE} RENAME TO {TABLE}_plain;
-CREATE TABLE {TABLE} (LIKE {TABLE}_plain INCLUDING DEFAULTS) PARTITION BY RANGE (at);
-CREATE TABLE {TABLE}_rest PARTITION OF {TABLE} DEFAULT;
-INSERT INTO {TABLE} SELECT * FROM {TABLE}_plain;
-DROP TABLE {TABLE}_plain;
-ALTER TABLE {TABLE} ADD CONSTRAINT {TABLE}_pkey PRIMARY KEY (id, at);
+PARTITIONED = """
+ALTER TABLE usage_ledgerentry RENAME TO usage_ledgerentry_plain;
+CREATE TABLE usage_ledgerentry (LIKE usage_ledgerentry_plain INCLUDING DEFAULTS) PARTITION BY RANGE (at);
+CREATE TABLE usage_ledgerentry_rest PARTITION OF usage_ledgerentry DEFAULT;
+INSERT INTO usage_ledgerentry SELECT * FROM usage_ledgerentry_plain;
+DROP TABLE usage_ledgerentry_plain;
+ALTER TABLE usage_ledgerentry ADD CONSTRAINT usage_ledgerentry_pkey PRIMARY KEY (id, at);
 CREATE FUNCTION usage_ledger_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'The ledger is append-only: a correction is an entry of its own.' USING ERRCODE = 'restrict_violation';
 END $$;
-CREATE TRIGGER {TABLE}_append_only BEFORE UPDATE OR DELETE ON {TABLE} FOR EACH ROW EXECUTE FUNCTION usage_ledger_is_append_only();
+CREATE TRIGGER usage_ledgerentry_append_only BEFORE UPDATE OR DELETE ON usage_ledgerentry FOR EACH ROW
+    EXECUTE FUNCTION usage_ledger_is_append_only();
 """
 
-PLAIN = f"""
-DROP TRIGGER {TABLE}_append_only ON {TABLE};
+PLAIN = """
+DROP TRIGGER usage_ledgerentry_append_only ON usage_ledgerentry;
 DROP FUNCTION usage_ledger_is_append_only();
-CREATE TABLE {TABLE}_plain (LIKE {TABLE} INCLUDING DEFAULTS);
-INSERT INTO {TABLE}_plain SELECT * FROM {TABLE};
-DROP TABLE {TABLE};
-ALTER TABLE {TABLE}_plain RENAME TO {TABLE};
-ALTER TABLE {TABLE} ADD CONSTRAINT {TABLE}_pkey PRIMARY KEY (id);
+CREATE TABLE usage_ledgerentry_plain (LIKE usage_ledgerentry INCLUDING DEFAULTS);
+INSERT INTO usage_ledgerentry_plain SELECT * FROM usage_ledgerentry;
+DROP TABLE usage_ledgerentry;
+ALTER TABLE usage_ledgerentry_plain RENAME TO usage_ledgerentry;
+ALTER TABLE usage_ledgerentry ADD CONSTRAINT usage_ledgerentry_pkey PRIMARY KEY (id);
 """
 
 # SQLite: no trigger on DELETE, which is how a whole table is emptied there; the model refuses it.
-SQLITE = f"""
-CREATE TRIGGER {TABLE}_append_only BEFORE UPDATE ON {TABLE} BEGIN
+SQLITE = """
+CREATE TRIGGER usage_ledgerentry_append_only BEFORE UPDATE ON usage_ledgerentry BEGIN
     SELECT RAISE(ABORT, 'The ledger is append-only: a correction is an entry of its own.');
 END
 """
@@ -53,7 +52,7 @@ def forwards(apps: Any, schema_editor: Any) -> None:
 
 def backwards(apps: Any, schema_editor: Any) -> None:
     if schema_editor.connection.vendor == "sqlite":
-        schema_editor.execute(f"DROP TRIGGER {TABLE}_append_only")
+        schema_editor.execute("DROP TRIGGER usage_ledgerentry_append_only")
         return
     _rebuild(apps, schema_editor, PLAIN)
 
