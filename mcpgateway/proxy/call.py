@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dataplane.asgi import Headers
 from dataplane.call import Call, Leg, Meter
 from dataplane.jsonrpc import Message
+from dataplane.money import FREE
 from dataplane.snapshot import KeyRecord
 from dataplane.store import Snapshot
 from dataplane.upstream import Answer
@@ -35,7 +36,9 @@ class Inbound:
 
     __slots__ = ("headers", "key", "kit", "message", "method", "modern", "sessions", "slug", "snapshot")
 
-    def __init__(self, kit: Kit, key: KeyRecord, snapshot: Snapshot, *, slug: str, method: str, headers: McpHeaders, sessions: Sessions) -> None:
+    def __init__(
+        self, kit: Kit, key: KeyRecord, snapshot: Snapshot, *, slug: str, method: str, headers: McpHeaders, sessions: Sessions
+    ) -> None:
         self.kit = kit
         self.key = key
         self.snapshot = snapshot
@@ -91,8 +94,7 @@ class ServerCall(Call):
         if tool is not None:
             self.tool = tool.name
             self.expectation = f"tool:{self.server}/{tool.name}"
-            if tool.rates is not None:
-                self.reserve = tool.rates.reserve(input_tokens=0, output_tokens=0)
+            self.reserve = tool.rates.reserve(input_tokens=0, output_tokens=0)
 
     def legs(self) -> Iterator[Leg]:
         """One: a tool may have been run even if its answer is lost, so no call is made twice."""
@@ -100,7 +102,7 @@ class ServerCall(Call):
         read, total = (STREAM_READ, STREAM_TOTAL) if self.head_first else (record.read_timeout, record.total_timeout)
         kit = self._inbound.kit
         upstream = kit.upstreams.get(record.url, allow_private=record.allow_private_network, timeouts=(record.connect_timeout, read, total))
-        rates = self._tool.rates if self._tool is not None else None
+        rates = self._tool.rates if self._tool is not None else FREE
         yield Leg(
             upstream,
             record.url,

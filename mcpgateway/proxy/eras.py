@@ -82,9 +82,9 @@ def read_headers(raw: list[tuple[bytes, bytes]]) -> Headers:
 
 def is_modern(headers: Headers, message: Message | None) -> bool:
     """Whether a request is to be read by the rules of the stateless era. The body decides where there is one."""
-    if message is not None and message.params is not None and (meta := message.params.get("_meta")) is not None:
-        if VERSION_KEY in (members_of(meta) or ()):
-            return True
+    meta = message.params.get("_meta") if message is not None and message.params is not None else None
+    if meta is not None and VERSION_KEY in (members_of(meta) or ()):
+        return True
     return headers.version is not None and headers.version not in LEGACY_VERSIONS
 
 
@@ -137,9 +137,8 @@ def decode_header(value: str) -> str | None:
 
 
 def unsupported_version(requested: str, supported: tuple[str, ...], message: str, *, rpc_id: bytes | None) -> RpcError:
-    return RpcError(
-        UNSUPPORTED_VERSION, message, rpc_id=rpc_id, code="unsupported_protocol_version", data={"supported": supported, "requested": requested}
-    )
+    data = {"supported": supported, "requested": requested}
+    return RpcError(UNSUPPORTED_VERSION, message, rpc_id=rpc_id, code="unsupported_protocol_version", data=data)
 
 
 def _envelope(message: Message) -> Members:

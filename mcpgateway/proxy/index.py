@@ -8,9 +8,9 @@ import msgspec
 
 from dataplane.errors import Unavailable
 from dataplane.jsonrpc import Members, Message, members_of
-from dataplane.money import Rates
+from dataplane.money import per_call
 from dataplane.sealing import Sealer, SealError
-from dataplane.snapshot import PriceRecord, ServerRecord, ToolRecord
+from dataplane.snapshot import ServerRecord, ToolRecord
 from mcpgateway.proxy.pinning import matches
 from mcpgateway.proxy.refusals import unknown_tool
 
@@ -188,13 +188,6 @@ class _Screened:
         while self._size > MAX_SCREENED_BYTES and self._held:
             (_, old), dropped = self._held.popitem(last=False)
             self._size -= len(old) + len(dropped.out)
-
-
-def per_call(ref: str, price: str | None) -> Rates | None:
-    """Rates of a thing that costs `price` USD per call and nothing per token."""
-    if price is None:
-        return None
-    return Rates(PriceRecord(ref=f"{ref}@{price}", input="0", output="0", request=price))
 
 
 def _tools_of(members: Members) -> list[msgspec.Raw]:

@@ -133,7 +133,7 @@ class McpMeter(Meter):
         result = bytes(fields.get("result", msgspec.Raw(b"{}")))
         if self._only_lists and "tools" not in (members_of(result) or ()):
             return data
-        assert self._rewrite is not None  # noqa: S101 - both callers looked
+        assert self._rewrite is not None
         fields["result"] = msgspec.Raw(self._rewrite(result))
         return _encode(fields)
 

@@ -132,7 +132,7 @@ class ToolsetTarget:
         return None
 
     def _forward(self, message: Message) -> Call:
-        assert message.params is not None  # noqa: S101 - a modern request has its envelope there
+        assert message.params is not None
         refuse_ambiguous(message.params, PARAMS, rpc_id=message.id)
         name = called_name(message)
         member = self._index.members.get(name)

@@ -46,9 +46,9 @@ class Message:
 
     __slots__ = ("fields", "id", "method", "params")
 
-    def __init__(self, fields: Members, *, id: bytes | None, method: str, params: Members | None) -> None:
+    def __init__(self, fields: Members, *, rpc_id: bytes | None, method: str, params: Members | None) -> None:
         self.fields = fields
-        self.id = id
+        self.id = rpc_id
         self.method = method
         self.params = params
 
@@ -89,15 +89,16 @@ def parse(body: bytes) -> Message:
     if "method" not in fields:
         if rpc_id is None or ("result" in fields) == ("error" in fields):
             raise RpcError(INVALID_REQUEST, "the message is neither a request nor a response", rpc_id=rpc_id)
-        return Message(fields, id=rpc_id, method="", params=None)
-    return Message(fields, id=rpc_id, method=_method_of(fields, rpc_id), params=_params_of(fields, rpc_id))
+        return Message(fields, rpc_id=rpc_id, method="", params=None)
+    return Message(fields, rpc_id=rpc_id, method=_method_of(fields, rpc_id), params=_params_of(fields, rpc_id))
 
 
 def refuse_ambiguous(fields: Members, known: Collection[str], *, rpc_id: bytes | None) -> None:
     """Refuses a member that is a known one but for its case: parsers that ignore case would read it as the known one."""
     for name in fields:
         if name not in known and name.casefold() in known:
-            raise RpcError(INVALID_REQUEST, f"the member {name[:64]!r} is ambiguous: it differs from a known one only in case", rpc_id=rpc_id)
+            text = f"the member {name[:64]!r} is ambiguous: it differs from a known one only in case"
+            raise RpcError(INVALID_REQUEST, text, rpc_id=rpc_id)
 
 
 def members_of(raw: bytes | msgspec.Raw) -> Members | None:

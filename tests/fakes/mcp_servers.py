@@ -65,7 +65,7 @@ class Tools:
         assert self._loop is not None
         asyncio.run_coroutine_threadsafe(self.bus.publish(event), self._loop).result(10)
 
-    async def listen(self, ctx: ServerRequestContext[Any], params: types.SubscriptionsListenRequestParams) -> types.SubscriptionsListenResult:
+    async def listen(self, ctx: Any, params: types.SubscriptionsListenRequestParams) -> types.SubscriptionsListenResult:
         self._loop = asyncio.get_running_loop()
         return await ListenHandler(self.bus)(ctx, params)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 App = Callable[..., Any]
+WAIT_LIMIT = 20.0
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,16 @@ class Seen:
 
 @dataclass
 class Recorder:
-    """Wraps an app. `seen` is in order of arrival; `cut` counts exchanges whose caller left before the end."""
+    """Wraps an app. `seen` is in order of arrival."""
 
     app: App
     seen: list[Seen] = field(default_factory=list)
-    cut: int = 0
+    _cut: threading.Event = field(default_factory=threading.Event)
+
+    def wait_for_cut(self) -> None:
+        """Returns when a caller has left before its answer was complete. Raises TimeoutError."""
+        if not self._cut.wait(WAIT_LIMIT):
+            raise TimeoutError("no caller has left")
 
     def calls(self, method: str) -> list[Seen]:
         """The requests whose JSON-RPC method is `method`."""
@@ -58,7 +65,7 @@ class Recorder:
                 return {"type": "http.request", "body": body, "more_body": False}
             message = await receive()
             if message["type"] == "http.disconnect" and not ended:
-                self.cut += 1
+                self._cut.set()
             return message
 
         async def watched(message: Any) -> None:

@@ -49,7 +49,14 @@ class McpHouse(House):
         return url
 
     def register(
-        self, slug: str, url: str, *, tools: Iterable[dict[str, Any]], prices: dict[str, str] | None = None, secret: str | None = None, **more: Any
+        self,
+        slug: str,
+        url: str,
+        *,
+        tools: Iterable[dict[str, Any]],
+        prices: dict[str, str] | None = None,
+        secret: str | None = None,
+        **more: Any,
     ) -> None:
         """What the control plane would publish for a server whose `tools` were approved as they are here."""
         number = next(_ids)
@@ -78,30 +85,33 @@ class McpHouse(House):
         self.publish()
         return key
 
-    def post(self, slug: str, message: Any, *, key: str | None = None, headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
+    def post(self, slug: str, message: Any, *, key: str | None = None, headers: dict[str, str] | None = None) -> httpx.Response:
         """One POST as it is: `message` is JSON, or bytes."""
         fields = {"authorization": f"Bearer {key or self.key}", "accept": BOTH, "content-type": "application/json", **(headers or {})}
         body = message if isinstance(message, bytes) else json.dumps(message).encode()
-        return self.http.post(f"/mcp/{slug}", content=body, headers=fields, **more)
+        return self.http.post(f"/mcp/{slug}", content=body, headers=fields)
 
-    def modern(self, slug: str, method: str, params: dict[str, Any] | None = None, *, id: Any = 1, **more: Any) -> httpx.Response:
+    def modern(self, slug: str, method: str, params: dict[str, Any] | None = None, *, rpc_id: Any = 1, **more: Any) -> httpx.Response:
         """One well-formed message of the stateless era."""
-        message, headers = modern_message(method, params, id=id)
+        message, headers = modern_message(method, params, rpc_id=rpc_id)
         return self.post(slug, message, headers={**headers, **more.pop("headers", {})}, **more)
 
     @contextlib.asynccontextmanager
     async def sdk(self, slug: str, *, mode: str = "auto", key: str | None = None, **more: Any) -> AsyncIterator[Client]:
         """The MCP SDK's own client, connected through the house."""
         headers = {"authorization": f"Bearer {key or self.key}"}
-        async with httpx2.AsyncClient(headers=headers, timeout=30, trust_env=False) as http:
-            async with Client(streamable_http_client(f"{self.url}/mcp/{slug}", http_client=http), mode=mode, cache=None, **more) as client:
-                yield client
+        url = f"{self.url}/mcp/{slug}"
+        async with (
+            httpx2.AsyncClient(headers=headers, timeout=30, trust_env=False) as http,
+            Client(streamable_http_client(url, http_client=http), mode=mode, cache=None, **more) as client,
+        ):
+            yield client
 
 
-def modern_message(method: str, params: dict[str, Any] | None = None, *, id: Any = 1) -> tuple[dict[str, Any], dict[str, str]]:
+def modern_message(method: str, params: dict[str, Any] | None = None, *, rpc_id: Any = 1) -> tuple[dict[str, Any], dict[str, str]]:
     """A stateless message and the headers that go with it."""
     params = params or {}
-    message = {"jsonrpc": "2.0", "id": id, "method": method, "params": {**params, "_meta": {**META, **params.get("_meta", {})}}}
+    message = {"jsonrpc": "2.0", "id": rpc_id, "method": method, "params": {**params, "_meta": {**META, **params.get("_meta", {})}}}
     headers = {"mcp-protocol-version": MODERN, "mcp-method": method}
     named = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}.get(method)
     if named is not None and named in params:

@@ -138,9 +138,9 @@ def test_what_is_no_message_is_refused_before_the_server_sees_it(
 def test_a_refusal_carries_the_id_of_the_message(house: McpHouse, put: Put, tools: Tools) -> None:
     put(dual_era(house_of_tools(tools)))
 
-    for id in (7, "seven", 12345678901234567890):
-        answer = house.post("weather", {"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": "nothing"}})
-        assert answer.json()["id"] == id
+    for rpc_id in (7, "seven", 12345678901234567890):
+        answer = house.post("weather", {"jsonrpc": "2.0", "id": rpc_id, "method": "tools/call", "params": {"name": "nothing"}})
+        assert answer.json()["id"] == rpc_id
 
 
 def test_another_content_type_is_refused(house: McpHouse, put: Put, tools: Tools) -> None:
@@ -289,7 +289,7 @@ def test_a_server_that_refuses_connections_is_a_502(house: McpHouse) -> None:
     with refusing() as url:
         house.register("down", f"{url}/mcp", tools=PLAIN)
         house.grant("server:down")
-        answer = house.modern("down", "tools/call", {"name": "echo"}, id="mine")
+        answer = house.modern("down", "tools/call", {"name": "echo"}, rpc_id="mine")
 
     assert answer.status_code == 502
     assert answer.json()["id"] == "mine"
@@ -350,7 +350,7 @@ def test_a_stream_that_ends_without_its_answer_ends_with_an_error(house: McpHous
     house.serve_server("odd", server, tools=PLAIN, lifespan=False)
     house.grant("server:odd")
 
-    answer = house.modern("odd", "tools/call", {"name": "echo"}, id="mine")
+    answer = house.modern("odd", "tools/call", {"name": "echo"}, rpc_id="mine")
 
     assert answer.status_code == 200
     last = json.loads(answer.text.rpartition("data: ")[2])

@@ -7,6 +7,7 @@ from typing import Any
 
 import mcp_types as types
 import pytest
+from mcp.server.subscriptions import ToolsListChanged
 from mcp.shared.exceptions import MCPError
 
 from tests.fakes.mcp_servers import Tools, dual_era, house_of_tools, legacy_only, legacy_stateless, modern_only
@@ -82,14 +83,11 @@ async def test_a_server_asks_its_caller_in_the_middle_of_a_call(house: McpHouse,
 
 
 async def test_a_stateless_client_hears_that_the_tools_changed(house: McpHouse, put: Put, tools: Tools) -> None:
-    from mcp.server.subscriptions import ToolsListChanged
-
     server = house_of_tools(tools)
     recorder = put(dual_era(server))
-    async with house.sdk("weather", mode=MODERN) as client, asyncio.timeout(20):
-        async with client.listen(tools_list_changed=True) as subscription:
-            tools.publish(ToolsListChanged())
-            heard = await anext(aiter(subscription))
+    async with house.sdk("weather", mode=MODERN) as client, asyncio.timeout(20), client.listen(tools_list_changed=True) as subscription:
+        tools.publish(ToolsListChanged())
+        heard = await anext(aiter(subscription))
     assert isinstance(heard, ToolsListChanged)
     assert recorder.calls("subscriptions/listen")
 
