@@ -10,4 +10,8 @@ class LlmGatewayConfig(AppConfig):
     verbose_name = "LLM gateway"
 
     def ready(self) -> None:
-        from llmgateway import checks  # noqa: F401
+        from llmgateway import catalog, checks, dashboard  # noqa: F401  (checks register themselves)
+        from registry.catalog import register_source
+
+        register_source(catalog.entries)
+        dashboard.register_panels()

@@ -19,7 +19,7 @@ class Strategy(models.TextChoices):
     """How calls are shared among the deployments of a model that have the same priority."""
 
     WEIGHTED = "weighted", "Weighted shares"
-    PRIORITY = "priority", "Strict order, as listed"
+    PRIORITY = "priority", "Strict order: priority, then weight"
     COST = "cost", "Cheapest first"
 
 

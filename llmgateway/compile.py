@@ -4,7 +4,7 @@ A model without a deployment that could be called stays in the section, without 
 its fallbacks are tried. Published in the order of names, so that the same state gives the same bytes.
 
 The data plane tries deployments by priority and shares calls by weight within one. Strategies that order deployments by
-what is known here (the list itself, the price) are compiled into priorities, one deployment each.
+what is known here (their weight, their price) are compiled into priorities, one deployment each.
 """
 
 from __future__ import annotations
@@ -50,14 +50,16 @@ def compile_section(name: str) -> bytes | None:
 
 def section() -> LlmSection:
     providers = list(Provider.objects.filter(enabled=True).order_by("name"))
-    deployments = Deployment.objects.filter(enabled=True, provider__enabled=True).select_related("provider").order_by("priority", "id")
+    deployments = (
+        Deployment.objects.filter(enabled=True, provider__enabled=True).select_related("provider", "model").order_by("priority", "id")
+    )
     fallbacks = Fallback.objects.filter(target__enabled=True).select_related("target").order_by("position", "id")
-    models = (
+    models = list(
         Model.objects.filter(enabled=True)
         .order_by("name")
         .prefetch_related(Prefetch("deployments", queryset=deployments), Prefetch("fallback_steps", queryset=fallbacks))
     )
-    book = PriceBook()
+    book = PriceBook(row for model in models for row in model.deployments.all())
     return LlmSection(
         providers=tuple(_provider(provider) for provider in providers),
         models=tuple(_model(model, book) for model in models),
@@ -80,7 +82,7 @@ def _provider(provider: Provider) -> ProviderRecord:
 
 
 def _model(model: Model, book: PriceBook) -> ModelRecord:
-    deployments = [_deployment(row, model.name, book) for row in model.deployments.all()]
+    deployments = [_deployment(row, book) for row in model.deployments.all()]
     return ModelRecord(
         id=model.pk,
         name=model.name,
@@ -92,14 +94,14 @@ def _model(model: Model, book: PriceBook) -> ModelRecord:
     )
 
 
-def _deployment(row: Deployment, model_name: str, book: PriceBook) -> DeploymentRecord:
+def _deployment(row: Deployment, book: PriceBook) -> DeploymentRecord:
     return DeploymentRecord(
         id=row.pk,
         provider=row.provider_id,
         model=row.upstream_model,
         weight=row.weight,
         priority=row.priority,
-        price=book.price(vendor=row.provider.vendor, upstream_model=row.upstream_model, model_name=model_name),
+        price=book.tag_of(row).record,
     )
 
 
@@ -107,8 +109,10 @@ def _ordered(strategy: str, deployments: list[DeploymentRecord]) -> list[Deploym
     if strategy == Strategy.WEIGHTED:
         return deployments
     if strategy == Strategy.COST:
-        deployments = sorted(deployments, key=lambda record: (record.priority, _dearness(record.price)))
-    return [msgspec.structs.replace(record, priority=at) for at, record in enumerate(deployments)]
+        ordered = sorted(deployments, key=lambda record: (record.priority, _dearness(record.price), record.id))
+    else:
+        ordered = sorted(deployments, key=lambda record: (record.priority, -record.weight, record.id))
+    return [msgspec.structs.replace(record, priority=at) for at, record in enumerate(ordered)]
 
 
 def _dearness(price: PriceRecord | None) -> tuple[bool, int]:

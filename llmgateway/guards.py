@@ -12,6 +12,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from adminkit.permissions import visible
+from identity.models import Team
 from llmgateway.models import Model, Provider
 
 
@@ -41,6 +42,13 @@ def check_fallbacks(user: Any, model: Model | None, fallbacks: Sequence[str]) ->
         seen |= set(model.fallback_steps.values_list("target__name", flat=True))
     if missing := sorted(names - seen):
         raise ValidationError({"fallbacks": [f"There is no model '{name}'." for name in missing]})
+
+
+def check_owner(user: Any, team: Team | None) -> None:
+    """Raises ValidationError when the model would belong to nobody, or to others, than this user answers for."""
+    if user.is_superuser or (team is not None and team.pk in user.team_scope):
+        return
+    raise ValidationError({"owner_team": "Choose your own team or one below it: only a platform admin registers models for others."})
 
 
 def _provider_name(entry: Any) -> str:

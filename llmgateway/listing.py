@@ -39,6 +39,7 @@ def listing(
     base_url: str,
     credential: str | None,
     headers: Mapping[str, str],
+    page_size: int = PAGE,
     following: Mapping[str, str] | None = None,
 ) -> Listing:
     """The GET that answers with the provider's models. Raises UnusableCredential."""
@@ -47,13 +48,16 @@ def listing(
         case Dialect.OPENAI:
             url, auth = f"{base_url}/models", {"authorization": f"Bearer {credential}"}
         case Dialect.ANTHROPIC:
-            url, auth = _query(_versioned(base_url, "v1", "models"), {"limit": PAGE, **(following or {})}), {"x-api-key": f"{credential}"}
+            url, auth = (
+                _query(_versioned(base_url, "v1", "models"), {"limit": page_size, **(following or {})}),
+                {"x-api-key": f"{credential}"},
+            )
             sent.setdefault("anthropic-version", ANTHROPIC_VERSION)
         case Dialect.GEMINI:
-            url = _query(_versioned(base_url, "v1beta", "models"), {"pageSize": PAGE, **(following or {})})
+            url = _query(_versioned(base_url, "v1beta", "models"), {"pageSize": page_size, **(following or {})})
             auth = {"x-goog-api-key": f"{credential}"}
         case Dialect.COHERE:
-            url = _query(_versioned(base_url, "v1", "models"), {"page_size": PAGE, **(following or {})})
+            url = _query(_versioned(base_url, "v1", "models"), {"page_size": page_size, **(following or {})})
             auth = {"authorization": f"Bearer {credential}"}
         case Dialect.BEDROCK:
             return _bedrock(base_url, credential, sent)

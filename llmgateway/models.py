@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import ClassVar
 
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 
 from llmgateway.choices import Dialect, Health, Strategy
@@ -73,7 +73,7 @@ class Model(models.Model):
     owner_team_field: ClassVar[str] = "owner_team"
 
     name = models.CharField(max_length=200, unique=True, validators=[MODEL_NAME], help_text="What callers write as “model”.")
-    description = models.TextField(blank=True, max_length=2000)
+    description = models.TextField(blank=True, validators=[MaxLengthValidator(2000)])
     strategy = models.CharField(max_length=16, choices=Strategy.choices, default=Strategy.WEIGHTED)
     max_output = models.PositiveIntegerField(
         "maximum output tokens",

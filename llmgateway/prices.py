@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-
-from usage import prices
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from dataplane.snapshot import PriceRecord
+from usage.prices import Name, in_force
+from usage.prices import _names as names_of
+
+if TYPE_CHECKING:
+    from llmgateway.models import Deployment
+    from usage.models import Price
 
 OVERRIDE, CATALOGUE, UNPRICED = SOURCES = ("override", "catalogue", "unpriced")
 
@@ -25,9 +33,13 @@ METERS = {
 """Meters of a price by their name in a PriceRecord: USD per million tokens, the last three USD per one."""
 
 
+NAMES_PER_QUERY = 250
+"""A query of names is a chain of ORs, of which SQLite takes a thousand."""
+
+
 @dataclass(frozen=True, slots=True)
 class PriceTag:
-    """A price and its source: override (set on the model), catalogue (the vendor's list), or unpriced."""
+    """A price and its source: override (set by us, on the model or on a vendor's), catalogue (the list), or unpriced."""
 
     record: PriceRecord | None
     source: str
@@ -39,31 +51,67 @@ class PriceTag:
 
     @property
     def lines(self) -> list[tuple[str, str]]:
-        """The same for people: label and amount."""
-        return [(METERS[meter], amount) for meter, amount in self.amounts.items()]
+        """The same for people: label and amount in dollars."""
+        return [(METERS[meter], dollars(amount)) for meter, amount in self.amounts.items()]
+
+    @property
+    def short(self) -> str:
+        """Input and output in one line; output only where it is charged."""
+        if self.record is None:
+            return ""
+        output = f" · {dollars(self.record.output)} out" if self.record.output.strip("0.") else ""
+        return f"{dollars(self.record.input)} in{output}"
+
+
+def dollars(amount: str) -> str:
+    """Every digit of a price, two after the point at the least."""
+    whole, _, digits = amount.partition(".")
+    return f"${whole}.{digits.rstrip('0').ljust(2, '0')}"
 
 
 class PriceBook:
-    """Resolves many prices with a bounded number of queries: what was asked once is not asked again."""
+    """Resolves many prices with few queries, all as of one moment. What a page or a section needs is best named at once;
+    what was not named is fetched when it is asked for."""
 
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str, str], PriceRecord | None] = {}
+    def __init__(self, rows: Iterable[Deployment] = ()) -> None:
+        """`rows` are deployments with their provider and model loaded."""
+        self._at = datetime.now(UTC)
+        self._held: dict[Name, Price] = {}
+        self._asked: set[Name] = set()
+        self.prepare((row.provider.vendor, row.upstream_model, row.model.name) for row in rows)
+
+    def prepare(self, wanted: Iterable[tuple[str, str, str]]) -> None:
+        """`wanted` are vendor, upstream model and model name ("" for none) of prices that will be asked for."""
+        names = {name for vendor, upstream, model in wanted for name in names_of(vendor, upstream, model)} - self._asked
+        for chunk in _batches(sorted(names), NAMES_PER_QUERY):
+            self._held |= in_force(chunk, at=self._at)
+        self._asked |= names
 
     def price(self, *, vendor: str, upstream_model: str, model_name: str) -> PriceRecord | None:
-        key = (vendor, upstream_model, model_name)
-        if key not in self._known:
-            self._known[key] = prices.resolve(vendor=vendor, upstream_model=upstream_model, model_name=model_name)
-        return self._known[key]
+        self.prepare([(vendor, upstream_model, model_name)])
+        names = names_of(vendor, upstream_model, model_name)
+        return next((self._held[name].record() for name in names if name in self._held), None)
 
     def tag(self, *, vendor: str, upstream_model: str, model_name: str) -> PriceTag:
         record = self.price(vendor=vendor, upstream_model=upstream_model, model_name=model_name)
         if record is None:
             return PriceTag(None, UNPRICED)
-        own = self.price(vendor="", upstream_model="", model_name=model_name) if model_name else None
-        return PriceTag(record, CATALOGUE if own is None else OVERRIDE)
+        return PriceTag(record, OVERRIDE if record.ref.startswith("override:") else CATALOGUE)
+
+    def tag_of(self, row: Deployment) -> PriceTag:
+        return self.tag(vendor=row.provider.vendor, upstream_model=row.upstream_model, model_name=row.model.name)
+
+    def override_of(self, model_name: str) -> dict[str, str] | None:
+        """The model's price of its own by meter, None when the catalogue's applies."""
+        record = self.price(vendor="", upstream_model="", model_name=model_name)
+        return None if record is None else PriceTag(record, OVERRIDE).amounts
 
 
-def override_of(model_name: str, *, book: PriceBook | None = None) -> dict[str, str] | None:
-    """The model's price of its own by meter, None when the catalogue's applies."""
-    record = (book or PriceBook()).price(vendor="", upstream_model="", model_name=model_name)
-    return None if record is None else PriceTag(record, OVERRIDE).amounts
+def override_of(model_name: str) -> dict[str, str] | None:
+    return PriceBook().override_of(model_name)
+
+
+def _batches(names: Iterable[Name], size: int) -> Iterator[list[Name]]:
+    source = iter(names)
+    while chunk := list(islice(source, size)):
+        yield chunk

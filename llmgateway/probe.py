@@ -21,7 +21,7 @@ from dataplane.sealing import SealError
 from llmgateway import diagnosis
 from llmgateway.credentials import open_credential
 from llmgateway.diagnosis import Diagnosis
-from llmgateway.listing import UnusableCredential, listing
+from llmgateway.listing import PAGE, UnusableCredential, listing
 from llmgateway.models import Provider
 from llmgateway.offers import NotAModelList, Page, read_page
 
@@ -49,25 +49,28 @@ class Finding:
         return "" if self.problem is None else f"{self.problem.error} {self.problem.advice}"
 
 
-def probe(provider: Provider, *, pages: int = 1) -> Finding:
-    """`pages` above 1 follow the list where a vendor cuts it. Never raises for what a provider or its row may hold."""
+def probe(provider: Provider, *, pages: int = 1, page_size: int = PAGE) -> Finding:
+    """`pages` above 1 follow the list where a vendor cuts it. Never raises for what a provider or its row may hold.
+
+    Needs the provider's row with its credential and reads nothing else from the database, so it may run in any thread.
+    """
     try:
         credential = open_credential(provider)
     except SealError:
         problem = Diagnosis("The stored credential can't be opened.", "The house's sealing key has changed: enter the credential again.")
         return Finding(problem=problem)
-    return _asked(provider, credential, min(pages, MAX_PAGES))
+    return _asked(provider, credential, pages=min(pages, MAX_PAGES), page_size=page_size)
 
 
-def _asked(provider: Provider, credential: str | None, pages: int) -> Finding:
+def _asked(provider: Provider, credential: str | None, *, pages: int, page_size: int) -> Finding:
     found: dict[str, None] = {}
     following: dict[str, str] = {}
     latency: float | None = None
     host = urlsplit(provider.base_url).netloc
     try:
-        with outbound.client(allow_private=provider.allow_private_network, timeout=TIMEOUT) as client:
+        with outbound.client(allow_private=provider.allow_private_network, timeout=TIMEOUT, total_seconds=TIMEOUT) as client:
             for _ in range(pages):
-                page, took = _page(client, provider, credential, following)
+                page, took = _page(client, provider, credential, page_size, following)
                 latency = took if latency is None else latency
                 found.update(dict.fromkeys(page.names))
                 if not page.following or page.following == following:
@@ -91,12 +94,15 @@ class _ProblemFound(Exception):
         self.latency_ms = latency_ms
 
 
-def _page(client: httpx.Client, provider: Provider, credential: str | None, following: Mapping[str, str]) -> tuple[Page, float]:
+def _page(
+    client: httpx.Client, provider: Provider, credential: str | None, page_size: int, following: Mapping[str, str]
+) -> tuple[Page, float]:
     request = listing(
         dialect=provider.dialect,
         base_url=provider.base_url,
         credential=credential,
         headers=provider.headers,
+        page_size=page_size,
         following=following,
     )
     started = time.perf_counter()

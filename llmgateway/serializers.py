@@ -10,7 +10,7 @@ from adminkit.permissions import visible
 from identity.models import Team
 from llmgateway.choices import Dialect, Strategy
 from llmgateway.models import Deployment, Model, Provider
-from llmgateway.prices import SOURCES, override_of
+from llmgateway.prices import SOURCES
 
 if TYPE_CHECKING:
     _Serializer = serializers.Serializer[Any]
@@ -71,7 +71,7 @@ class OwnPriceSerializer(PriceSerializer):
     """The price that is set on the model itself."""
 
     def get_attribute(self, instance: Model) -> dict[str, str] | None:
-        return override_of(instance.name, book=self.context["book"])
+        return self.context["book"].override_of(instance.name)
 
 
 class DeploymentSerializer(StrictSerializer):
@@ -95,7 +95,7 @@ class DeploymentSerializer(StrictSerializer):
 
     def to_representation(self, instance: Deployment) -> dict[str, Any]:
         provider = instance.provider
-        tag = self.context["book"].tag(vendor=provider.vendor, upstream_model=instance.upstream_model, model_name=instance.model.name)
+        tag = self.context["book"].tag_of(instance)
         return {
             "id": instance.pk,
             "provider": provider.name,

@@ -5,25 +5,21 @@ from __future__ import annotations
 from llmgateway.models import Deployment
 from llmgateway.prices import UNPRICED, PriceBook
 
+_ROWS = Deployment.objects.filter(enabled=True).select_related("provider", "model").defer("provider__credential")
+
 
 def sources_by_model() -> dict[int, set[str]]:
     """Sources of price by a model's primary key, over enabled deployments."""
-    book = PriceBook()
+    rows = list(_ROWS.all())
+    book = PriceBook(rows)
     found: dict[int, set[str]] = {}
-    rows = Deployment.objects.filter(enabled=True).values_list("model_id", "model__name", "provider__vendor", "upstream_model")
-    for model, name, vendor, upstream in rows:
-        found.setdefault(model, set()).add(book.tag(vendor=vendor, upstream_model=upstream, model_name=name).source)
+    for row in rows:
+        found.setdefault(row.model_id, set()).add(book.tag_of(row).source)
     return found
 
 
 def unpriced_models() -> list[str]:
-    """Names of enabled models with an enabled deployment that no price is known for, in order."""
-    book = PriceBook()
-    rows = Deployment.objects.filter(enabled=True, provider__enabled=True, model__enabled=True)
-    return sorted(
-        {
-            name
-            for name, vendor, upstream in rows.values_list("model__name", "provider__vendor", "upstream_model")
-            if book.tag(vendor=vendor, upstream_model=upstream, model_name=name).source == UNPRICED
-        }
-    )
+    """Names of models that can be called and have a deployment that no price is known for, in order."""
+    rows = list(_ROWS.filter(provider__enabled=True, model__enabled=True))
+    book = PriceBook(rows)
+    return sorted({row.model.name for row in rows if book.tag_of(row).source == UNPRICED})

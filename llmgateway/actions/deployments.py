@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from audit import trail
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from identity.models import User
 
+from audit import trail
+from identity.models import User
 from llmgateway.models import Deployment, Model, Provider
 
 KEYS = frozenset({"provider", "model", "weight", "priority", "enabled"})

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from audit import trail
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from identity.models import User
 
+from audit import trail
+from identity.models import User
 from llmgateway.models import Fallback, Model
 
 MAX_FALLBACKS = 10

@@ -15,6 +15,7 @@ from llmgateway.actions.fallbacks import set_fallbacks
 from llmgateway.actions.fields import assign, public_fields
 from llmgateway.actions.prices import set_model_price
 from llmgateway.models import Model
+from llmgateway.prices import override_of
 
 FIELDS = ("name", "description", "strategy", "max_output", "owner_team", "discoverable", "enabled")
 
@@ -72,11 +73,15 @@ def disable_model(*, actor: User | None, model: Model) -> Model:
 
 @transaction.atomic
 def delete_model(*, actor: User | None, model: Model) -> None:
-    """Refused while another model falls back to this one. Its deployments, its own chain and its grants go with it."""
+    """Refused while another model falls back to this one. Its deployments, its own chain, its own price and its grants go
+    with it: a later model of the same name starts from nothing."""
     model = _locked(model)
     users = list(model.fallback_uses.order_by("model__name").values_list("model__name", flat=True)[:5])
     if users:
         raise ValidationError(f"{model.name} is a fallback of {', '.join(users)}. Take it out of their fallbacks first.")
+    if override_of(model.name) is not None:
+        # Setting prices may be beyond this actor; that the price goes with its model is not theirs to decide.
+        set_model_price(actor=None, model=model, price=None)
     changes = trail.diff(public_fields(model, FIELDS), {})
     trail.record(actor=actor, action="llmgateway.model.delete", target=model, changes=changes)
     model.delete()

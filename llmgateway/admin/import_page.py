@@ -81,6 +81,7 @@ def _offers(provider: Provider, names: tuple[str, ...]) -> list[Offer]:
     rows = Deployment.objects.filter(provider=provider).select_related("model")
     registered = {row.upstream_model: row.model for row in rows}
     book = PriceBook()
+    book.prepare((provider.vendor, name, "") for name in names)
     return [
         Offer(name, registered.get(name), book.tag(vendor=provider.vendor, upstream_model=name, model_name=""))
         for name in sorted(names, key=str.lower)

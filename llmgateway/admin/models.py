@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
@@ -15,10 +15,12 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownF
 from unfold.decorators import display
 
 from adminkit.admin import ActionAdmin
+from adminkit.filters import visible_related
 from llmgateway import actions
 from llmgateway.admin.filters import PriceFilter
 from llmgateway.admin.model_forms import PRICE_PREFIX, DeploymentFormSet, FallbackFormSet, ModelForm, price_fields
 from llmgateway.admin.panels import model_panels, routes, tags_of
+from llmgateway.guards import check_deployments, check_fallbacks, check_owner
 from llmgateway.models import Deployment, Fallback, Model
 from llmgateway.prices import PriceBook
 from llmgateway.traffic import months_of
@@ -26,16 +28,42 @@ from llmgateway.traffic import months_of
 MAIN_METERS = tuple(f"{PRICE_PREFIX}{meter}" for meter in ("input", "output", "cached_read"))
 
 
-class DeploymentInline(TabularInline):
+class ModelInline(TabularInline):
+    """Rows that belong to a model: whoever may change the model may change them."""
+
+    extra = 0
+    hide_title = True
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self._model_admin().has_view_permission(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self._model_admin().has_add_permission(request) if obj is None else self._model_admin().has_change_permission(request, obj)
+
+    has_add_permission = has_delete_permission = has_change_permission
+
+    def _model_admin(self) -> ActionAdmin:
+        return self.admin_site.get_model_admin(Model)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Choices are what the user may see, and what the model is connected to already."""
+        related = db_field.remote_field.model
+        offered = visible_related(related, request, self._model_admin()).order_by().values("pk")
+        match = request.resolver_match
+        present = self.model.objects.filter(model_id=match.kwargs.get("object_id") if match else None).values(db_field.attname)
+        kwargs["queryset"] = related.objects.filter(Q(pk__in=offered) | Q(pk__in=present)).order_by("name")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+class DeploymentInline(ModelInline):
     model = Deployment
     formset = DeploymentFormSet
     fields = ("provider", "upstream_model", "priority", "weight", "share", "enabled")
     readonly_fields = ("share",)
-    extra = 0
     ordering = ("priority", "id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:
-        return super().get_queryset(request).select_related("provider")
+        return super().get_queryset(request).select_related("provider", "model")
 
     @display(description="Share")
     def share(self, obj: Deployment) -> SafeString:
@@ -43,7 +71,7 @@ class DeploymentInline(TabularInline):
         return render_to_string("llmgateway/share.html", {"route": routes(obj.model).get(obj.pk) if obj.pk else None})
 
 
-class FallbackInline(TabularInline):
+class FallbackInline(ModelInline):
     model = Fallback
     formset = FallbackFormSet
     fk_name = "model"
@@ -52,7 +80,6 @@ class FallbackInline(TabularInline):
     hide_ordering_field = True
     ordering = ("position", "id")
     autocomplete_fields = ("target",)
-    extra = 0
     verbose_name_plural = "fallbacks, tried in this order when every deployment failed"
 
 
@@ -84,32 +111,30 @@ class ModelAdmin(ActionAdmin):
     # -- reads
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
-        deployments = Deployment.objects.select_related("provider").defer("provider__credential").order_by("priority", "id")
+        deployments = Deployment.objects.select_related("provider", "model").defer("provider__credential").order_by("priority", "id")
         return super().get_queryset(request).prefetch_related(Prefetch("deployments", queryset=deployments))
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Prices and traffic of the rows of one page are fetched together, not row by row."""
         changelist = super().get_changelist_instance(request)
-        book = PriceBook()
-        months = months_of([row.name for row in changelist.result_list])
+        book = PriceBook(deployment for row in changelist.result_list for deployment in row.deployments.all())
+        months = months_of([row.name for row in changelist.result_list], request.user)
         for row in changelist.result_list:
-            row.tags = tags_of(row, book)
+            row.tags = tags_of(row.deployments.all(), book)
             row.month = months.get(row.name)
         return changelist
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        own = {"fields": (("name", "enabled"), "description", ("strategy", "max_output"), ("owner_team", "discoverable"))}
+        if not request.user.has_perm("usage.change_price"):
+            return ((None, own),)
         rest = [name for name in price_fields() if name not in MAIN_METERS]
-        return (
-            (None, {"fields": (("name", "enabled"), "description", ("strategy", "max_output"), ("owner_team", "discoverable"))}),
-            (
-                "Price of its own",
-                {
-                    "classes": ("collapse",),
-                    "description": "USD per million tokens; requests, images and seconds are USD each. All empty: the catalogue's price.",
-                    "fields": (MAIN_METERS, *(tuple(rest[at : at + 3]) for at in range(0, len(rest), 3))),
-                },
-            ),
-        )
+        price = {
+            "classes": ("collapse",),
+            "description": "USD per million tokens; requests, images and seconds are USD each. All empty: the catalogue's price.",
+            "fields": (MAIN_METERS, *(tuple(rest[at : at + 3]) for at in range(0, len(rest), 3))),
+        }
+        return ((None, own), ("Price of its own", price))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         return ("name",) if obj is not None else ()
@@ -139,10 +164,13 @@ class ModelAdmin(ActionAdmin):
 
     def perform_create(self, request: HttpRequest, obj: Model, form: Any) -> Model:
         fields = {name: value for name, value in form.cleaned_data.items() if not name.startswith(PRICE_PREFIX)}
+        check_owner(request.user, fields.get("owner_team"))
         return actions.create_model(actor=request.user, price=form.price(), **fields)
 
     def perform_update(self, request: HttpRequest, obj: Model, form: Any, before: dict[str, Any]) -> None:
         changed = {name: form.cleaned_data[name] for name in form.changed_data if not name.startswith(PRICE_PREFIX)}
+        if "owner_team" in changed:
+            check_owner(request.user, changed["owner_team"])
         actions.update_model(actor=request.user, model=obj, **changed)
         if form.price_changed():
             actions.set_model_price(actor=request.user, model=obj, price=form.price())
@@ -152,9 +180,13 @@ class ModelAdmin(ActionAdmin):
 
     def perform_inlines(self, request: HttpRequest, obj: Model, formset: Any) -> None:
         if isinstance(formset, DeploymentFormSet):
-            actions.set_deployments(actor=request.user, model=obj, deployments=formset.stated())
+            stated = formset.stated()
+            check_deployments(request.user, obj, stated)
+            actions.set_deployments(actor=request.user, model=obj, deployments=stated)
         elif isinstance(formset, FallbackFormSet):
-            actions.set_fallbacks(actor=request.user, model=obj, fallbacks=formset.stated())
+            names = formset.stated()
+            check_fallbacks(request.user, obj, names)
+            actions.set_fallbacks(actor=request.user, model=obj, fallbacks=names)
 
     @admin.action(description="Enable", permissions=["change"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Model]) -> None:

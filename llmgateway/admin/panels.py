@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from guardian.shortcuts import get_groups_with_perms, get_users_with_perms
 
+from adminkit.permissions import visible
+from identity.models import Team, User
 from llmgateway.choices import Strategy
 from llmgateway.models import Deployment, Model
 from llmgateway.prices import UNPRICED, PriceBook, PriceTag
@@ -54,17 +57,15 @@ def _percent(model: Model, row: Deployment, totals: dict[int, int]) -> float | N
     return round(100 * row.weight / total, 1) if (total := totals[row.priority]) else 0.0
 
 
-def tags_of(model: Model, book: PriceBook) -> list[tuple[Deployment, PriceTag]]:
+def tags_of(rows: Iterable[Deployment], book: PriceBook) -> list[tuple[Deployment, PriceTag]]:
     """Every deployment with its price."""
-    return [
-        (row, book.tag(vendor=row.provider.vendor, upstream_model=row.upstream_model, model_name=model.name))
-        for row in model.deployments.all()
-    ]
+    return [(row, book.tag_of(row)) for row in rows]
 
 
 def model_panels(user: Any, model: Model, *, base_url: str) -> dict[str, Any]:
     """Context of templates/llmgateway/model_banner.html and model_panels.html."""
-    tags = tags_of(model, PriceBook())
+    rows = list(model.deployments.all())
+    tags = tags_of(rows, PriceBook(rows))
     callable_routes = [route for route in routes(model).values() if not route.off]
     dialects = {route.deployment.provider.dialect for route in callable_routes}
     embeds = bool(callable_routes) and all("embed" in route.deployment.upstream_model.lower() for route in callable_routes)
@@ -74,15 +75,17 @@ def model_panels(user: Any, model: Model, *, base_url: str) -> dict[str, Any]:
         "routes": list(routes(model).values()),
         "callable": bool(callable_routes) and model.enabled,
         "snippets": snippets(base_url=base_url, model=model.name, dialects=dialects, embeds=embeds),
-        "holders": _holders(model),
-        "used_by": list(model.fallback_uses.select_related("model").order_by("model__name")),
-        "month": months_of([model.name]).get(model.name),
+        "holders": _holders(model, user),
+        "used_by": visible(Model.objects.filter(fallback_steps__target=model), user).order_by("name"),
+        "month": months_of([model.name], user).get(model.name),
     }
 
 
-def _holders(model: Model) -> dict[str, Any]:
-    """Teams and users that hold `use_model` on this model, by name."""
-    groups = get_groups_with_perms(model).filter(team__isnull=False).select_related("team").order_by("team__name")
-    users = get_users_with_perms(model, with_group_users=False, only_with_perms_in=["use_model"]).order_by("username")
-    teams, people = [group.team for group in groups[:LISTED]], list(users[:LISTED])
-    return {"teams": teams, "users": people, "more": max(0, groups.count() + users.count() - len(teams) - len(people))}
+def _holders(model: Model, user: Any) -> dict[str, Any]:
+    """Teams and users that hold `use_model` on this model, as far as this user may see them."""
+    groups = get_groups_with_perms(model, only_with_perms_in=["use_model"])
+    teams = visible(Team.objects.filter(group__in=groups), user).order_by("name")
+    people = get_users_with_perms(model, with_group_users=False, only_with_perms_in=["use_model"])
+    users = visible(User.objects.filter(pk__in=people.values("pk")), user).order_by("username")
+    more = max(0, teams.count() - LISTED) + max(0, users.count() - LISTED)
+    return {"teams": teams[:LISTED], "users": users[:LISTED], "more": more}

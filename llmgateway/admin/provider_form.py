@@ -47,6 +47,8 @@ class ProviderForm(_ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         stored = self.instance.has_credential
+        if "vendor" in self.fields:
+            self.fields["vendor"].widget.attrs["list"] = "vendors"
         if "api_key" in self.fields:
             self.fields["api_key"].widget.attrs["placeholder"] = "•••••••• stored, sealed" if stored else "Paste the vendor's API key"
             self.fields["api_key"].help_text = (

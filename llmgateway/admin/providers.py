@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -21,7 +21,8 @@ from llmgateway import actions
 from llmgateway.admin import connection, import_page
 from llmgateway.admin.provider_form import ProviderForm
 from llmgateway.choices import Health
-from llmgateway.models import Provider
+from llmgateway.models import Deployment, Provider
+from llmgateway.prices import PriceBook, PriceTag
 from llmgateway.vendors import LOCAL_VENDORS, VENDORS
 
 
@@ -38,6 +39,7 @@ class ProviderAdmin(ActionAdmin):
     actions_detail = ("import_models",)
     warn_unsaved_form = True
     change_form_outer_before_template = "llmgateway/provider_panel.html"
+    change_form_outer_after_template = "llmgateway/provider_models.html"
 
     class Media:
         css = {"all": ("llmgateway/admin.css",)}
@@ -91,9 +93,13 @@ class ProviderAdmin(ActionAdmin):
         url = f"{reverse('admin:llmgateway_model_changelist')}?deployments__provider__id__exact={obj.pk}"
         return format_html('<a class="ch-link" href="{}">{}</a>', url, getattr(obj, "models", 0))
 
-    def changeform_view(self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None) -> Any:
-        extra = {"presets": (*VENDORS, *LOCAL_VENDORS) if object_id is None else (), **(extra_context or {})}
-        return super().changeform_view(request, object_id, form_url, extra)
+    def render_change_form(self, request: HttpRequest, context: Any, add: bool = False, change: bool = False, **kwargs: Any) -> Any:
+        chosen = add and request.GET.get("base_url")
+        context["vendors"] = VENDORS
+        context["presets"] = () if change or chosen else (*VENDORS, *LOCAL_VENDORS)
+        if (obj := kwargs.get("obj")) is not None:
+            context["served"] = _served(obj)
+        return super().render_change_form(request, context, add=add, change=change, **kwargs)
 
     # -- writes
 
@@ -135,7 +141,7 @@ class ProviderAdmin(ActionAdmin):
 
 def health_badge(provider: Provider) -> SafeString:
     """A coloured dot, the state, and how long ago that was found; the last error is its title."""
-    ago = f"{timesince(provider.checked_at)} ago" if provider.checked_at else ""
+    ago = naturaltime(provider.checked_at) if provider.checked_at else ""
     latency = f"{provider.latency_ms} ms" if provider.latency_ms is not None and provider.health == Health.HEALTHY else ""
     return format_html(
         '<span class="ch-health ch-health-{}" title="{}"><i></i>{}</span><span class="ch-faint">{}</span>',
@@ -144,3 +150,9 @@ def health_badge(provider: Provider) -> SafeString:
         provider.get_health_display(),
         " · ".join(part for part in (latency, ago) if part),
     )
+
+
+def _served(provider: Provider) -> list[tuple[Deployment, PriceTag]]:
+    rows = list(provider.deployments.select_related("model", "provider").defer("provider__credential").order_by("model__name"))
+    book = PriceBook(rows)
+    return [(row, book.tag_of(row)) for row in rows]
