@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class CompositionRoot(AppConfig):
@@ -13,3 +14,15 @@ class CompositionRoot(AppConfig):
     def ready(self) -> None:
         # Here and not in __init__.py: the gateway process imports `config` too and must not load Celery or Django.
         from config import celery, throttle  # noqa: F401
+
+        url = settings.CUSTOMHOUSE.redis_url
+        if url is not None:
+            from redis import Redis
+
+            from config.house import hand_on_to_redis
+            from config.publish import follow
+
+            client = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2)
+            follow(lambda: hand_on_to_redis(client, url))
+        else:
+            from config import publish  # noqa: F401  # listens to the audit trail

@@ -29,29 +29,43 @@ STALLED_SECONDS = 60.0
 INTERRUPTED_DRAIN_SECONDS = 3.0
 """Ctrl-C at a terminal: somebody waits in front of it."""
 
-CLOSE_REQUEST_BUFFER = 64 * 1024
+REQUEST_CHUNK = 64 * 1024
 
 Hook = Callable[[], Awaitable[None]]
 
 
 class HouseServer(Server):  # type: ignore[misc]
-    """`on_drain` runs when stopping begins (readiness goes away), `on_stop` when the last call has ended."""
+    """`on_start` runs when the loop does; where it fails the server stops and `failed` says so. `on_drain` runs when
+    stopping begins (readiness goes away), `on_stop` when the last call has ended."""
 
-    def __init__(self, application: Any, *, host: str, port: int, drain_seconds: float, trust_proxy: bool, on_drain: Hook, on_stop: Hook) -> None:
+    def __init__(
+        self,
+        application: Any,
+        *,
+        host: str,
+        port: int,
+        drain_seconds: float,
+        trust_proxy: bool,
+        on_start: Hook,
+        on_drain: Hook,
+        on_stop: Hook,
+    ) -> None:
         super().__init__(
             application,
             endpoints=[f"tcp:port={port}:interface={host}".replace(":interface=::", r":interface=\:\:")],
             server_name="",
-            request_buffer_size=CLOSE_REQUEST_BUFFER,
+            request_buffer_size=REQUEST_CHUNK,
             proxy_forwarded_address_header="X-Forwarded-For" if trust_proxy else None,
             proxy_forwarded_proto_header="X-Forwarded-Proto" if trust_proxy else None,
             verbosity=1,
             application_close_timeout=30,
         )
         self.draining = False
+        self.failed = False
         self.channels: set[HouseChannel] = set()
         self.ports: list[Any] = []
         self._drain_seconds = drain_seconds
+        self._on_start = on_start
         self._on_drain = on_drain
         self._on_stop = on_stop
 
@@ -59,7 +73,20 @@ class HouseServer(Server):  # type: ignore[misc]
         daphne_server.HTTPFactory = HouseFactory
         daphne_server.WebSocketFactory = HouseWebSocketFactory
         reactor.callWhenRunning(signal.signal, signal.SIGINT, self._interrupted)
+        reactor.callWhenRunning(lambda: asyncio.ensure_future(self._start()))
         super().run()
+
+    async def _start(self) -> None:
+        try:
+            await self._on_start()
+        except Exception:
+            log.exception("server.start_failed")
+            self.failed = True
+            self.stop()
+
+    def listen_error(self, failure: Any) -> None:
+        self.failed = True
+        super().listen_error(failure)
 
     def listen_success(self, port: Any) -> None:
         self.ports.append(port)

@@ -88,7 +88,8 @@ class Environment:
     """Everything that both planes need to know about where they run. Secrets never appear in its repr.
 
     `redis_url` None means the embedded mode: one process, with the authority, the snapshot and the broker in memory.
-    `seal_keys` are 32 bytes each; the first seals, all open. `public_url` has no trailing slash.
+    `seal_keys` are 32 bytes each; the first seals, all open. `public_url` has no trailing slash. `worker` is this
+    process's name in journals; `workers` how many a gateway on Granian has. `sandbox` serves something to try it on.
     """
 
     home: Path
@@ -109,7 +110,9 @@ class Environment:
     drain_seconds: int
     trust_proxy: bool
     control_url: str | None
+    sandbox: bool
     worker: str
+    workers: int
 
     @property
     def embedded(self) -> bool:
@@ -155,6 +158,8 @@ def load(environ: Mapping[str, str] | None = None) -> Environment:
         drain_seconds=envint(environ, "CUSTOMHOUSE_DRAIN_SECONDS", 120, most=3600),
         trust_proxy=envbool(environ, "CUSTOMHOUSE_TRUST_PROXY"),
         control_url=envtext(environ, "CUSTOMHOUSE_CONTROL_URL"),
+        sandbox=envbool(environ, "CUSTOMHOUSE_SANDBOX"),
+        workers=envint(environ, "CUSTOMHOUSE_WORKERS", 1, least=1, most=256),
         worker=envtext(environ, "CUSTOMHOUSE_WORKER") or f"{os.uname().nodename}-{os.getpid()}",
     )
 

@@ -1,13 +1,10 @@
-"""The control plane's own life inside a serving process: the poller, and in the all-in-one Celery as well.
-
-Started with the first ASGI message of any kind, since Daphne sends no lifespan; stopped by the server or by lifespan.
-"""
+"""The control plane's own life inside a serving process: publication goes on, and in the all-in-one Celery runs too."""
 
 from __future__ import annotations
 
-import threading
+import asyncio
 
-import structlog
+from dataplane.authority import LocalAuthority
 from dataplane.store import Store
 from redis import Redis
 
@@ -15,29 +12,53 @@ from config.env import Environment
 from config.poller import Poller
 from config.publish import follow
 from config.push import Feed, push_to_redis
+from config.seeding import keep_epoch, seed_new, seed_new_in_redis
 
-log = structlog.get_logger(__name__)
+
+class Publishing:
+    """Follows what other processes commit and hands it on. Conforms to `dataplane.kit.Background`: when `start` returns,
+    what is published has been handed on once."""
+
+    def __init__(self, poller: Poller) -> None:
+        self._poller = poller
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._poller.turn)
+        self._poller.start()
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._poller.stop)
 
 
-class House:
-    """What runs beside the requests. With Redis, changes are pushed there; without, they go straight into `store`."""
+def publishing_into(store: Store, authority: LocalAuthority) -> Publishing:
+    """For the all-in-one: a change goes straight into the store, and a new budget knows what was spent before it counts."""
+    feed = Feed(store, before=lambda: seed_new(authority))
+    follow(feed)
+    return Publishing(Poller(feed))
 
-    def __init__(self, environment: Environment, *, store: Store | None) -> None:
-        self._lock = threading.Lock()
-        self._started = False
-        self._celery: object | None = None
-        self._environment = environment
-        if environment.redis_url is None:
-            assert store is not None
-            hand_on = Feed(store)
-        else:
-            client = Redis.from_url(environment.redis_url, socket_timeout=5, socket_connect_timeout=2)
 
-            def hand_on() -> None:
-                push_to_redis(client)
+def publishing_to_redis(environment: Environment) -> Publishing:
+    """For a web process beside gateways. `apps.ready` has every process hand on its own changes already."""
+    assert environment.redis_url is not None
+    url = environment.redis_url
+    client = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2)
+    return Publishing(Poller(lambda: keep_epoch(client, url), lambda: hand_on_to_redis(client, url)))
 
-        self._hand_on = hand_on
-        self._poller = Poller(hand_on)
 
-    def start(self) -> None:
-        """Idempotent. When it returns, what is published is what the store has."""
+def hand_on_to_redis(client: Redis, url: str) -> None:
+    push_to_redis(client, before=lambda: seed_new_in_redis(url))
+
+
+class EmbeddedTasks:
+    """Celery's worker and beat as threads of this process. Conforms to `dataplane.kit.Background`."""
+
+    def __init__(self) -> None:
+        from config.embedded import EmbeddedCelery  # Celery's worker takes half a second to import
+
+        self._celery = EmbeddedCelery()
+
+    async def start(self) -> None:
+        self._celery.start()
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._celery.stop)

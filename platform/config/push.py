@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import structlog
 from dataplane.snapshot import Section, encode
@@ -17,15 +18,18 @@ from config.publish import publish_beyond, published_version
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 500
+BUDGETS = "budgets"
 
 
 def encoded(section: PublishedSection) -> Section:
     return Section(name=section.name, version=section.version, body=bytes(section.body), schema=section.schema)
 
 
-def push_to_redis(client: Redis) -> int:
+def push_to_redis(client: Redis, *, before: Callable[[], None]) -> int:
     """Brings Redis up to the version of the database and returns that. Comparing versions makes it heal what was lost:
-    an emptied Redis has none and gets everything. Concurrent pushes don't overwrite each other. Raises RedisError."""
+    an emptied Redis has none and gets everything. Concurrent pushes don't overwrite each other. Raises RedisError.
+
+    `before` is called ahead of a push in which the budgets change."""
     while True:
         held = int(client.get(VERSION) or 0)  # type: ignore[arg-type]
         version = published_version()
@@ -34,6 +38,8 @@ def push_to_redis(client: Redis) -> int:
         if held > version:
             publish_beyond(held)
             continue
+        if budgets_change(since=held):
+            before()
         try:
             return _push(client, held, version)
         except WatchError:
@@ -61,11 +67,17 @@ def _push(client: Redis, held: int, version: int) -> int:
     return version
 
 
-class Feed:
-    """Hands newer sections to a store of this process. Called from the poller and from whoever commits a change."""
+def budgets_change(*, since: int) -> bool:
+    return PublishedSection.objects.filter(name=BUDGETS, version__gt=since).exists()
 
-    def __init__(self, store: Store) -> None:
+
+class Feed:
+    """Hands newer sections to a store of this process. Called from the poller and from whoever commits a change.
+    `before` is called ahead of sections in which the budgets change."""
+
+    def __init__(self, store: Store, *, before: Callable[[], None]) -> None:
         self._store = store
+        self._before = before
         self._fed = 0
         self._lock = threading.Lock()
 
@@ -74,6 +86,8 @@ class Feed:
             version = published_version()
             if version == self._fed:
                 return
+            if budgets_change(since=self._fed):
+                self._before()
             rows = PublishedSection.objects.filter(version__gt=self._fed).iterator(AT_ONCE)
             self._store.apply([encoded(row) for row in rows])
             self._fed = version

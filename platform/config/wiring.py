@@ -58,7 +58,7 @@ def make_kit(environment: Environment, *, store: Store, authority: Authority, pa
     )
 
 
-def composed_kit(environment: Environment, *, store: Store) -> Kit:
+def composed_kit(environment: Environment, *, store: Store, background: Sequence[Background] = ()) -> Kit:
     """A worker of a house of several processes: everything that they share is in Redis. To be called in its event loop."""
     if environment.redis_url is None:
         raise ConfigurationError("CUSTOMHOUSE_REDIS_URL: expected an address; a gateway on its own hears of changes through Redis")
@@ -66,7 +66,7 @@ def composed_kit(environment: Environment, *, store: Store) -> Kit:
     client = Redis.from_url(environment.redis_url, socket_timeout=5, socket_connect_timeout=2)
     parts = Parts(environment, outlet=StreamOutlet(client), gives_back=authority)
     subscriber = Subscriber(store, url=environment.redis_url)
-    return make_kit(environment, store=store, authority=authority, parts=parts, background=(subscriber, parts.shipper, parts.recovery))
+    return make_kit(environment, store=store, authority=authority, parts=parts, background=(*background, subscriber, parts.shipper, parts.recovery))
 
 
 def data_plane(environment: Environment, kit: Kit) -> App:

@@ -75,13 +75,18 @@ def main() -> None:
     for name, _, value in (argument.partition("=") for argument in sys.argv[2:]):
         setattr(channel if hasattr(channel, name) else daphne, name, float(value))
 
+    async def started() -> None:
+        note("started", "yes")
+
     async def draining() -> None:
         note("draining", "yes")
 
     async def stopped() -> None:
         note("stopped", "yes")
 
-    server = daphne.HouseServer(app, host="127.0.0.1", port=0, drain_seconds=20, trust_proxy=False, on_drain=draining, on_stop=stopped)
+    server = daphne.HouseServer(
+        app, host="127.0.0.1", port=0, drain_seconds=20, trust_proxy=False, on_start=started, on_drain=draining, on_stop=stopped
+    )
 
     def tell() -> None:
         with contextlib.suppress(IndexError):

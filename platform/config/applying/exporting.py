@@ -9,10 +9,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import yaml
 from registry.models import Skill
 
+from config.applying.kind import as_stated
 from config.applying.kinds import KINDS
 from config.applying.shape import SECTIONS, Shape
 
@@ -40,7 +40,7 @@ def as_yaml(sections: dict[str, list[dict[str, Any]]]) -> str:
 
 
 def _plain(entry: Shape) -> dict[str, Any]:
-    values: dict[str, Any] = msgspec.to_builtins(entry)
+    values: dict[str, Any] = as_stated(entry)
     for own in ("digest", "name") if "source" in values else ():
         values.pop(own, None)
     return values

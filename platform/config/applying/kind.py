@@ -93,11 +93,24 @@ def differences(before: Shape, after: Shape, *, without: tuple[str, ...] = ()) -
     """Fields that differ, as (old, new) in plain values."""
     found = {}
     for name in after.__struct_fields__:
-        if name not in without:
-            old, new = (msgspec.to_builtins(getattr(entry, name)) for entry in (before, after))
-            if old != new:
-                found[name] = (old, new)
+        old, new = getattr(before, name), getattr(after, name)
+        if name not in without and old != new:
+            found[name] = (as_stated(old), as_stated(new))
     return found
+
+
+def as_stated(value: Any) -> Any:
+    """A part of the file in plain values, without what is default. msgspec's own `omit_defaults` goes by identity."""
+    if isinstance(value, msgspec.Struct):
+        stated = {}
+        for named in msgspec.structs.fields(value):
+            default = named.default if named.default_factory is msgspec.NODEFAULT else named.default_factory()
+            if (held := getattr(value, named.name)) != default:
+                stated[named.name] = as_stated(held)
+        return stated
+    if isinstance(value, list):
+        return [as_stated(item) for item in value]
+    return value
 
 
 def named_team(name: str | None) -> Team | None:

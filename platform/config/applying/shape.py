@@ -34,7 +34,7 @@ Weight = _whole("a whole number from 0 to 1000000", 0, 1_000_000)
 Priority = _whole("a whole number from 0 to 1000", 0, 1000)
 
 
-class Shape(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True, frozen=True):
+class Shape(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
     """A part of the file. A field that it does not know is a mistake and never ignored."""
 
 
@@ -55,7 +55,7 @@ class Team(Shape):
     parent: Slug | None = None
     cost_center: str = ""
     budget: Budget | list[Budget] | None = None
-    limits: Limits = Limits()
+    limits: Limits | None = None
 
 
 class ServiceAccount(Shape):
@@ -68,7 +68,7 @@ class Key(Shape):
     owner: Name
     secret: Secret | None = None
     expires_at: Moment | None = None
-    limits: Limits = Limits()
+    limits: Limits | None = None
 
 
 class Provider(Shape):

@@ -42,6 +42,8 @@ class Agents(Kind[shape.Agent]):
         if before is not None:
             fields["approve"] = entry.approve or before.approve
             fields["name"] = entry.name or before.name
+            if before.url.startswith(f"{fields['url'].rstrip('/')}/.well-known/"):
+                fields["url"] = before.url  # where the card was found under the stated address
         return msgspec.structs.replace(entry, **fields)
 
     def secret_matches(self, entry: shape.Agent, field_name: str, secret: str) -> bool:

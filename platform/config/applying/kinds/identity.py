@@ -18,12 +18,17 @@ from config.applying.kind import Kind, Reference, Run, named_team
 from config.applying.kinds import budgets
 
 
-def limits_of(row: Limited) -> shape.Limits:
-    return shape.Limits(rpm=row.rpm, tpm=row.tpm, concurrency=row.concurrency)
+def limits_of(row: Limited) -> shape.Limits | None:
+    return settled_limits(shape.Limits(rpm=row.rpm, tpm=row.tpm, concurrency=row.concurrency))
 
 
-def limit_fields(limits: shape.Limits) -> dict[str, int | None]:
-    return {"rpm": limits.rpm, "tpm": limits.tpm, "concurrency": limits.concurrency}
+def settled_limits(limits: shape.Limits | None) -> shape.Limits | None:
+    """Limits that limit nothing are none."""
+    return None if limits == shape.Limits() else limits
+
+
+def limit_fields(limits: shape.Limits | None) -> dict[str, int | None]:
+    return msgspec.structs.asdict(limits or shape.Limits())
 
 
 class Teams(Kind[shape.Team]):
@@ -55,7 +60,7 @@ class Teams(Kind[shape.Team]):
         return ordered
 
     def settled(self, entry: shape.Team, before: shape.Team | None, run: Run) -> shape.Team:
-        fields: dict[str, Any] = {"budget": budgets.settled(entry.budget)}
+        fields: dict[str, Any] = {"budget": budgets.settled(entry.budget), "limits": settled_limits(entry.limits)}
         if len({budget.period for budget in budgets.listed(entry.budget)}) < len(budgets.listed(entry.budget)):
             raise ValidationError({"budget": "expected one budget per period"})
         if entry.parent is None:
@@ -143,7 +148,8 @@ class Keys(Kind[shape.Key]):
 
     def settled(self, entry: shape.Key, before: shape.Key | None, run: Run) -> shape.Key:
         moment = _moment(entry.expires_at)
-        return msgspec.structs.replace(entry, expires_at=moment.isoformat().replace("+00:00", "Z") if moment else None)
+        limits = settled_limits(entry.limits)
+        return msgspec.structs.replace(entry, limits=limits, expires_at=moment.isoformat().replace("+00:00", "Z") if moment else None)
 
     def secret_matches(self, entry: shape.Key, field_name: str, secret: str) -> bool:
         return compare_digest(_key(entry).digest, keytext.digest_of(secret))
