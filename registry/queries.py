@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from django.db.models import QuerySet
 
 from registry.choices import SERVED, Status
@@ -51,11 +53,7 @@ def installable_version(skill: Skill, version: str) -> SkillVersion | None:
 
 
 def toolset_members(toolset: Toolset) -> list[tuple[str, str, str]]:
-    """(public name, server slug, tool name) of every tool that the toolset offers now, by public name.
-
-    A tool keeps its own name where that is unique among the members; where two servers have one of the same name each
-    is called `server_tool`. Names longer than MAX_PUBLIC_NAME are kept as they are: renaming would break calls.
-    """
+    """(public name, server slug, tool name) of every tool that the toolset offers now, by public name."""
     patterns = [match for member in toolset.members if (match := TOOL_PATTERN.fullmatch(member))]
     whole = {match["server"] for match in patterns if match["tool"] == "*"}
     single = {(match["server"], match["tool"]) for match in patterns}
@@ -66,11 +64,18 @@ def toolset_members(toolset: Toolset) -> list[tuple[str, str, str]]:
         server__status=Status.ACTIVE,
         server__live_version__state__in=SERVED,
     ).values_list("server__slug", "name")
-    chosen = sorted((slug, name) for slug, name in tools if slug in whole or (slug, name) in single)
-    count: dict[str, int] = {}
-    for _, name in chosen:
-        count[name] = count.get(name, 0) + 1
-    return sorted((name if count[name] == 1 else f"{slug}_{name}", slug, name) for slug, name in chosen)
+    return sorted((public_name(slug, name), slug, name) for slug, name in tools if slug in whole or (slug, name) in single)
+
+
+def public_name(server_slug: str, tool_name: str) -> str:
+    """`server_tool`, whatever else is in the toolset: a name never changes because another server joined.
+
+    Slugs hold no underscore, so no two tools get one name. What is too long is cut and told apart by a digest.
+    """
+    name = f"{server_slug}_{tool_name}"
+    if len(name) <= MAX_PUBLIC_NAME:
+        return name
+    return f"{name[: MAX_PUBLIC_NAME - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def toolsets_with(server_slug: str) -> list[Toolset]:

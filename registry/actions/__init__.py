@@ -7,13 +7,13 @@ Those that call out do so before their transaction begins; callers inside one pa
 from __future__ import annotations
 
 from registry.actions.access import request_access
-from registry.actions.agents import new_agent_version, refresh_agent, register_agent, update_agent
+from registry.actions.agents import look_at_agent, new_agent_version, refresh_agent, register_agent, update_agent
 from registry.actions.collections import add_to_collection, create_collection, delete_collection, remove_from_collection, update_collection
 from registry.actions.credentials import set_credential
 from registry.actions.health import record_health
 from registry.actions.removal import delete_item
 from registry.actions.reviews import approve, deprecate, make_live, publish, reject, reopen, submit, withdraw
-from registry.actions.servers import new_server_version, refresh_server, register_server, update_server
+from registry.actions.servers import look_at_server, new_server_version, refresh_server, register_server, update_server
 from registry.actions.skills import new_skill_version, register_skill, update_skill
 from registry.actions.status import freeze, reinstate, retire
 from registry.actions.tools import offer_tool, set_tool_price, withhold_tool
@@ -28,6 +28,8 @@ __all__ = [
     "delete_item",
     "deprecate",
     "freeze",
+    "look_at_agent",
+    "look_at_server",
     "make_live",
     "new_agent_version",
     "new_server_version",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from identity import actions as identity
-from identity.models import Team, User
+from identity.models import User
 from registry import permissions
 from registry.actions import health
 from registry.actions.credentials import store_credential
@@ -26,44 +26,48 @@ FIELDS = ("name", "description", "owner_team", "sponsor", "discoverable", "price
 
 
 def register_agent(
-    *,
-    actor: User | None,
-    slug: str,
-    url: str,
-    owner_team: Team | None = None,
-    version: str = "",
-    price: Decimal | None = None,
-    credential: str | None = None,
-    credential_header: str = "authorization",
-    found: DiscoveredCard | None = None,
-    **values: Any,
+    *, actor: User | None, version: str = "", credential: str | None = None, found: DiscoveredCard | None = None, **values: Any
 ) -> AgentVersion:
     """An agent with its first version, a draft, and a principal under which it calls. Fetches its card unless `found` is it.
 
-    `values` are any of name, description, sponsor, discoverable, allow_private_network. Raises DiscoveryError too.
+    `values` are slug, url and any of credential_header and FIELDS. Raises DiscoveryError too.
     """
-    permissions.require_add(actor, Agent, owner_team)
-    agent = Agent(slug=slug, owner_team=owner_team, price=price, credential_header=credential_header.lower())
-    for field, value in values.items():
-        if field not in FIELDS:
-            raise ValidationError(f"An agent has no field {field}.")
-        setattr(agent, field, value)
-    if agent.allow_private_network:
-        permissions.require_private_network(actor)
-    agent.url = clean_url(url, allow_private=agent.allow_private_network)
-    agent.full_clean(exclude=["live_version", "identity"])
+    agent = _planned(actor, values)
     secret = clean_secret(credential, header=agent.credential_header) if credential else None
     if found is None:
         found = _discover(agent, headers={agent.credential_header: secret} if secret else {})
     with transaction.atomic():
         agent.name = agent.name or found.parsed["name"]
-        agent.identity = identity.create_agent_identity(actor=actor, name=_principal_name(slug), team=owner_team)
+        agent.identity = identity.create_agent_identity(actor=actor, name=_principal_name(agent.slug), team=agent.owner_team)
         agent.save()
         if secret:
             store_credential(agent, secret)
-        note(actor=actor, action="agent.register", target=agent, item=agent, changes={"slug": [None, slug], "url": [None, agent.url]})
+        note(actor=actor, action="agent.register", target=agent, item=agent, changes={"slug": [None, agent.slug], "url": [None, agent.url]})
         health.store(agent, ok=True, latency_ms=found.latency_ms, digest=found.digest)
         return _store(actor, agent, found, version=version)
+
+
+def look_at_agent(*, actor: User | None, credential: str | None = None, **values: Any) -> DiscoveredCard:
+    """The card of an agent that is about to be registered, under the same checks as `register_agent`. Writes nothing."""
+    agent = _planned(actor, values)
+    secret = clean_secret(credential, header=agent.credential_header) if credential else None
+    return _discover(agent, headers={agent.credential_header: secret} if secret else {})
+
+
+def _planned(actor: User | None, values: Mapping[str, Any]) -> Agent:
+    """The agent as it would be saved. Everything is checked before anybody is called."""
+    permissions.require_add(actor, Agent, values.get("owner_team"))
+    agent = Agent()
+    for field, value in values.items():
+        if field not in (*FIELDS, "slug", "url", "credential_header"):
+            raise ValidationError(f"An agent has no field {field}.")
+        setattr(agent, field, value)
+    agent.credential_header = agent.credential_header.lower()
+    if agent.allow_private_network:
+        permissions.require_private_network(actor)
+    agent.url = clean_url(agent.url, allow_private=agent.allow_private_network)
+    agent.full_clean(exclude=["live_version", "identity"])
+    return agent
 
 
 def _principal_name(slug: str) -> str:
@@ -118,6 +122,7 @@ def refresh_agent(*, actor: User | None, agent: Agent, found: DiscoveredCard | N
         replace_unseen(actor, agent)
         version = _store(actor, agent, found, by_refresh=True)
         submit_found(version)
+        version.refresh_from_db()
         return version
 
 

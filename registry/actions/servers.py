@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from identity.models import Team, User
+from identity.models import User
 from registry import permissions
 from registry.actions import health
 from registry.actions.credentials import store_credential
@@ -26,32 +27,13 @@ SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schem
 
 
 def register_server(
-    *,
-    actor: User | None,
-    name: str,
-    slug: str,
-    url: str,
-    version: str = "",
-    owner_team: Team | None = None,
-    credential: str | None = None,
-    credential_header: str = "authorization",
-    found: DiscoveredServer | None = None,
-    **values: Any,
+    *, actor: User | None, version: str = "", credential: str | None = None, found: DiscoveredServer | None = None, **values: Any
 ) -> ServerVersion:
     """A server with its first version, a draft. Asks the server about itself unless `found` is what it said.
 
-    `values` are any of title, description, discoverable, era, allow_private_network. Raises DiscoveryError too.
+    `values` are name, slug, url and any of owner_team, credential_header and FIELDS. Raises DiscoveryError too.
     """
-    permissions.require_add(actor, Server, owner_team)
-    server = Server(name=name, slug=slug, owner_team=owner_team, credential_header=credential_header.lower())
-    for field, value in values.items():
-        if field not in FIELDS:
-            raise ValidationError(f"A server has no field {field}.")
-        setattr(server, field, value)
-    if server.allow_private_network:
-        permissions.require_private_network(actor)
-    server.url = clean_url(url, allow_private=server.allow_private_network)
-    check_new(server)
+    server = _planned(actor, values)
     secret = clean_secret(credential, header=server.credential_header) if credential else None
     if found is None:
         found = _discover(server, headers={server.credential_header: secret} if secret else {})
@@ -59,16 +41,40 @@ def register_server(
         server.save()
         if secret:
             store_credential(server, secret)
-        note(actor=actor, action="server.register", target=server, item=server, changes={"slug": [None, slug], "url": [None, server.url]})
+        note(
+            actor=actor,
+            action="server.register",
+            target=server,
+            item=server,
+            changes={"slug": [None, server.slug], "url": [None, server.url]},
+        )
         health.store(server, ok=True, latency_ms=found.latency_ms, digest=found.digest)
         return _store(actor, server, found, version=version)
 
 
-def check_new(server: Server) -> None:
-    """Raises ValidationError for a server that can't be registered; before anybody is called."""
+def look_at_server(*, actor: User | None, credential: str | None = None, **values: Any) -> DiscoveredServer:
+    """What a server that is about to be registered says, under the same checks as `register_server`. Writes nothing."""
+    server = _planned(actor, values)
+    secret = clean_secret(credential, header=server.credential_header) if credential else None
+    return _discover(server, headers={server.credential_header: secret} if secret else {})
+
+
+def _planned(actor: User | None, values: Mapping[str, Any]) -> Server:
+    """The server as it would be saved. Everything is checked before anybody is called."""
+    permissions.require_add(actor, Server, values.get("owner_team"))
+    server = Server()
+    for field, value in values.items():
+        if field not in (*FIELDS, "name", "slug", "url", "credential_header"):
+            raise ValidationError(f"A server has no field {field}.")
+        setattr(server, field, value)
+    server.credential_header = server.credential_header.lower()
+    if server.allow_private_network:
+        permissions.require_private_network(actor)
+    server.url = clean_url(server.url, allow_private=server.allow_private_network)
     server.full_clean(exclude=["live_version"])
     if Toolset.objects.filter(slug=server.slug).exists():
         raise ValidationError({"slug": "A toolset has this address already."})
+    return server
 
 
 def update_server(*, actor: User | None, server: Server, **values: Any) -> Server:
@@ -116,6 +122,7 @@ def refresh_server(*, actor: User | None, server: Server, found: DiscoveredServe
         replace_unseen(actor, server)
         version = _store(actor, server, found, by_refresh=True)
         submit_found(version)
+        version.refresh_from_db()
         return version
 
 

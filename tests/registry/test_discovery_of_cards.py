@@ -91,7 +91,7 @@ def test_what_is_no_card_is_refused(card: bytes, message: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 1, "x", [], {}, [1], {"a": 1}])
-@pytest.mark.parametrize("member", sorted(set(V1) - {"name", "supportedInterfaces"}) + ["capabilities", "provider", "securitySchemes"])
+@pytest.mark.parametrize("member", [*sorted(set(V1) - {"name", "supportedInterfaces"}), "capabilities", "provider", "securitySchemes"])
 def test_a_member_of_an_odd_type_does_not_break_the_reader(member: str, value: Any) -> None:
     assert read_card(raw(V1 | {member: value})).url == "https://a.example/rpc"
 

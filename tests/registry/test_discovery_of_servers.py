@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import mcp_types as types
@@ -21,7 +20,7 @@ NAMES = ["get_forecast", "echo", "fail", "count", "hold", "ask"]
 
 
 @pytest.fixture
-def raw(serve: Serve) -> Iterator[Any]:
+def raw(serve: Serve) -> Any:
     """`raw(tools_page, ...)` serves a modern server whose answers to tools/list are these, and discovers it."""
 
     def answer(*pages: Any, capabilities: dict[str, Any] | None = None, script: Any = None) -> Any:
@@ -38,7 +37,7 @@ def raw(serve: Serve) -> Iterator[Any]:
 
         return discover_server(f"{serve(RawServer(script or reply))}/mcp", allow_private=True)
 
-    yield answer
+    return answer
 
 
 @pytest.mark.parametrize(
