@@ -51,11 +51,13 @@ class Limits:
         *,
         clock: Callable[[], float] = time.time,
         max_wait: float = MAX_WAIT,
+        fairness_wait: float = FAIRNESS_WAIT,
         on_lease: OnLease | None = None,
     ) -> None:
         self.pool = LeasePool(authority, on_lease=on_lease, clock=clock)
         self._clock = clock
         self._max_wait = max_wait
+        self._fairness_wait = fairness_wait
         self._bundles = Bundles(self.pool, clock=clock)
         self._by_key = self._bundles.by_key
 
@@ -99,12 +101,10 @@ class Limits:
         """Like `try_admit`, and waits where that helps. Raises BudgetExceeded, RateLimited or AuthorityUnavailable."""
         clock = asyncio.get_running_loop().time
         demand, started = Demand(reserve, tokens, model), clock()
-        while True:
+        while not self.pool.closed:
             admission = self.try_admit(key, reserve=reserve, tokens=tokens, model=model)
             if admission is not None:
                 return admission
-            if self.pool.closed:
-                raise AuthorityUnavailable("The house is shutting down.")
             bundle = self._by_key[key.id]
             try:
                 admission = await self._ask(bundle, demand)
@@ -117,6 +117,7 @@ class Limits:
                 continue
             if bundle is self._by_key.get(key.id) and (short := self._short(bundle, demand)):
                 await self._wait(bundle, *short[0], model=model, waited=clock() - started)
+        raise AuthorityUnavailable("The house is shutting down.")
 
     def _short(self, bundle: Bundle, demand: Demand) -> Short:
         """The leases that do not suffice, and what the call would take of each."""
@@ -197,7 +198,7 @@ class Limits:
 
     async def _wait(self, bundle: Bundle, lease: Lease, amount: int, *, model: str, waited: float) -> None:
         """Waits for an account that does not suffice; raises if that is no use."""
-        left = (self._max_wait if lease.money else FAIRNESS_WAIT) - waited
+        left = (self._max_wait if lease.money else self._fairness_wait) - waited
         hopeless = lease.hopeless(amount, model)
         if left <= 0 or hopeless:
             raise exceeded(lease, for_now=not hopeless) if lease.money else limited(bundle, lease, self._clock())
