@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -64,12 +65,10 @@ def _make(month: date) -> bool:
     """False when it exists. Others wait at the lock and then see it."""
     name = name_of(month)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [name])
-        if cursor.fetchone()[0]:
+        if _exists(cursor, name):
             return False
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [TABLE])
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [name])
-        if cursor.fetchone()[0]:
+        if _exists(cursor, name):
             return False
         bounds = [f"{month} 00:00+00", f"{months_after(month, 1)} 00:00+00"]
         cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {REST} WHERE at >= %s AND at < %s)", bounds)  # noqa: S608 - constants
@@ -80,9 +79,17 @@ def _make(month: date) -> bool:
     return True
 
 
-def _make_of_rest(cursor: object, name: str, bounds: list[str]) -> None:
+def _exists(cursor: Any, name: str) -> bool:
+    """Asked of the catalogue itself: to_regclass answers from a cache that waiting for the lock does not renew."""
+    cursor.execute(
+        "SELECT 1 FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = %s::regclass AND relname = %s", [TABLE, name]
+    )
+    return cursor.fetchone() is not None
+
+
+def _make_of_rest(cursor: Any, name: str, bounds: list[str]) -> None:
     """The default partition holds entries of that month. Off the table it has no trigger that keeps them there."""
-    execute = cursor.execute  # type: ignore[attr-defined]
+    execute = cursor.execute
     execute(f"ALTER TABLE {TABLE} DETACH PARTITION {REST}")
     execute(f"CREATE TABLE {name} PARTITION OF {TABLE} FOR VALUES FROM (%s) TO (%s)", bounds)
     execute(f"INSERT INTO {TABLE} SELECT * FROM {REST} WHERE at >= %s AND at < %s", bounds)  # noqa: S608 - constants
