@@ -7,6 +7,7 @@ from typing import Any
 
 from identity import actions
 from identity.models import APIKey, ServiceAccount, Team, User
+from llmgateway.actions import create_model
 
 _numbers = count(1)
 
@@ -37,3 +38,8 @@ def make_service_account(name: str | None = None, *, team: Team | None = None) -
 def make_key(owner: User | None = None, *, name: str | None = None, **values: Any) -> tuple[APIKey, str]:
     """A key and its text."""
     return actions.issue_key(actor=None, owner=owner or make_service_account(), name=name or unique("key"), **values)
+
+
+def make_model(name: str | None = None, *, owner_team: Team | None = None) -> Any:
+    """Something whose use can be granted."""
+    return create_model(actor=None, name=name or unique("model"), owner_team=owner_team)

@@ -85,7 +85,8 @@ def _granted(model: type[Model], user: Any, verbs: tuple[str, ...]) -> Q:
     concrete = model._meta.concrete_model or model
     granted = get_objects_for_user(
         user,
-        [codename(model, verb) for verb in verbs],
+        # Without the app's label: not every model declares every verb, and guardian insists on those it is told with one.
+        [codename(model, verb).partition(".")[2] for verb in verbs],
         klass=concrete,
         any_perm=True,
         accept_global_perms=False,

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 
 from audit import trail
@@ -24,7 +24,7 @@ def create_user(*, actor: User | None, username: str, team: Team | None = None, 
     user = User(username=username, team=team, kind=User.Kind.PERSON)
     for name, value in values.items():
         if name not in PERSON_FIELDS:
-            raise TypeError(f"a user has no field {name}")
+            raise ValidationError(f"A user has no field {name}.")
         setattr(user, name, value)
     if password is None:
         user.set_unusable_password()
