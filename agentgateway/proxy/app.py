@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from agentgateway.proxy.call import AgentCall
 from agentgateway.proxy.index import AgentIndex
@@ -60,8 +60,7 @@ class AgentGateway:
         return refuse(request, error)
 
     def _index(self, section: object) -> AgentIndex:
-        assert isinstance(section, AgentRecord)
-        return AgentIndex(section, self._public_url)
+        return AgentIndex(cast(AgentRecord, section), self._public_url)
 
     def _authorize(self, message: Message, record: AgentRecord, key: KeyRecord) -> None:
         """Raises RpcError for an operation that A2A has not, and for one on what is another caller's."""

@@ -19,7 +19,7 @@ _OWN_SCHEMES = {
     "customhouseBearer": {"httpAuthSecurityScheme": {"scheme": "Bearer", "description": "A key of the house."}},
     "customhouseKey": {"apiKeySecurityScheme": {"location": "header", "name": "x-api-key", "description": "A key of the house."}},
 }
-_OWN_REQUIREMENTS = [{"schemes": {name: {"list": []}}} for name in _OWN_SCHEMES]
+_OWN_REQUIREMENTS: list[dict[str, dict[str, dict[str, list[str]]]]] = [{"schemes": {name: {"list": []}}} for name in _OWN_SCHEMES]
 
 _V03 = ("url", "preferredTransport", "additionalInterfaces", "protocolVersion", "security", "supportsAuthenticatedExtendedCard")
 _V03_SCHEMES = {

@@ -16,9 +16,9 @@ from mcpgateway.proxy.call import Inbound
 from mcpgateway.proxy.eras import check_modern, is_modern, read_headers
 from mcpgateway.proxy.origins import Origins
 from mcpgateway.proxy.refusals import RPC_ID, no_such_server, not_allowed, refuse
-from mcpgateway.proxy.servers import server_call
+from mcpgateway.proxy.servers import ServerTarget, server_call
 from mcpgateway.proxy.sessions import Sessions
-from mcpgateway.proxy.toolsets import Toolsets
+from mcpgateway.proxy.toolsets import Toolsets, ToolsetTarget
 
 if TYPE_CHECKING:
     from dataplane.kit import Kit
@@ -50,6 +50,7 @@ class McpGateway:
         if self._sessions is None:
             self._sessions = Sessions(kit.sealer)
         inbound = Inbound(kit, key, snapshot, slug=slug, method=request.method, headers=headers, sessions=self._sessions)
+        target: ServerTarget | ToolsetTarget
         if isinstance(section, ServerRecord):
             target = server_call(section, inbound)
         else:

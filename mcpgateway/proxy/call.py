@@ -15,7 +15,7 @@ from dataplane.upstream import Answer
 from mcpgateway.proxy.eras import ASSUMED_VERSION, MODERN
 from mcpgateway.proxy.eras import Headers as McpHeaders
 from mcpgateway.proxy.failures import failure_of
-from mcpgateway.proxy.index import Access, ServerIndex, Tool
+from mcpgateway.proxy.index import Access, ServerIndex, Tool, server_index
 from mcpgateway.proxy.meter import McpMeter, Rewrite
 from mcpgateway.proxy.methods import METERED, STREAMS
 from mcpgateway.proxy.narrowing import narrowed
@@ -161,7 +161,7 @@ class ServerCall(Call):
         allowed = snapshot.allowed(self.key)
         if not isinstance(section, type(self._index.record)):
             return f"toolset:{self._inbound.slug}" in allowed
-        access = snapshot.view(section, ServerIndex).access(allowed)
+        access = snapshot.view(section, server_index).access(allowed)
         return access is not None and (not self.tool or access.to(self.tool))
 
     def _headers(self) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -66,7 +67,7 @@ class Headers(msgspec.Struct, gc=False):
     repeated: str | None = None
 
 
-def read_headers(raw: list[tuple[bytes, bytes]]) -> Headers:
+def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
     """From an ASGI scope's headers."""
     headers = Headers()
     for key, value in raw:

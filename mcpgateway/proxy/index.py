@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import cast
 
 import msgspec
 
@@ -188,6 +189,11 @@ class _Screened:
         while self._size > MAX_SCREENED_BYTES and self._held:
             (_, old), dropped = self._held.popitem(last=False)
             self._size -= len(old) + len(dropped.out)
+
+
+def server_index(section: object) -> ServerIndex:
+    """What Snapshot.view makes of a server's section."""
+    return ServerIndex(cast(ServerRecord, section))
 
 
 def _tools_of(members: Members) -> list[msgspec.Raw]:

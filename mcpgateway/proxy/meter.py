@@ -116,7 +116,7 @@ class McpMeter(Meter):
             self.failed = True
         if self._rewrite is None or answer.result is msgspec.UNSET or (self._only_lists and _TOOLS not in data):
             return data
-        return self._rewritten(data)
+        return self._rewritten(data, self._rewrite)
 
     def _odd(self, data: bytes) -> bytes:
         """JSON of an unexpected shape: relayed where nothing is to be hidden in it, since the caller can judge it."""
@@ -125,16 +125,15 @@ class McpMeter(Meter):
         if fields is None:
             raise UpstreamFailed("The server's answer is not JSON-RPC.", code="upstream_protocol_error")
         if self._rewrite is not None and "result" in fields:
-            return self._rewritten(data)
+            return self._rewritten(data, self._rewrite)
         return data
 
-    def _rewritten(self, data: bytes) -> bytes:
+    def _rewritten(self, data: bytes, rewrite: Rewrite) -> bytes:
         fields: Members = members_of(data) or {}
         result = bytes(fields.get("result", msgspec.Raw(b"{}")))
         if self._only_lists and "tools" not in (members_of(result) or ()):
             return data
-        assert self._rewrite is not None
-        fields["result"] = msgspec.Raw(self._rewrite(result))
+        fields["result"] = msgspec.Raw(rewrite(result))
         return _encode(fields)
 
 

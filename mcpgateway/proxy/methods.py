@@ -7,9 +7,7 @@ principal could read another's (the hole of CVE-2026-52870).
 from __future__ import annotations
 
 TOOLS = frozenset({"tools/list", "tools/call"})
-_CONTENT = frozenset(
-    {"prompts/list", "prompts/get", "resources/list", "resources/templates/list", "resources/read", "completion/complete"}
-)
+_CONTENT = frozenset({"prompts/list", "prompts/get", "resources/list", "resources/templates/list", "resources/read", "completion/complete"})
 
 LEGACY_ALWAYS = TOOLS | {"initialize", "ping", "logging/setLevel"}
 MODERN_ALWAYS = TOOLS | {"server/discover", "subscriptions/listen"}

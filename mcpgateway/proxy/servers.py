@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from dataplane.asgi import Request
 from dataplane.call import Call
 from dataplane.jsonrpc import INVALID_PARAMS, Message, RpcError, refuse_ambiguous
@@ -11,12 +9,12 @@ from dataplane.snapshot import ServerRecord
 from mcpgateway.proxy.call import Inbound, ServerCall
 from mcpgateway.proxy.eras import MODERN, NAMED, modern_headers
 from mcpgateway.proxy.failures import AUTO, wrong_era
-from mcpgateway.proxy.index import Access, ServerIndex, Tool
+from mcpgateway.proxy.index import Access, ServerIndex, Tool, server_index
 from mcpgateway.proxy.methods import known
 from mcpgateway.proxy.refusals import no_such_server, not_allowed, unknown_method
 from mcpgateway.proxy.sessions import Session
 
-PARAMS: Collection[str] = frozenset({"name", "uri", "arguments", "_meta", "cursor", "requestState", "inputResponses", "task"})
+PARAMS = frozenset({"name", "uri", "arguments", "_meta", "cursor", "requestState", "inputResponses", "task"})
 """Params that a look-alike in another case could stand in for, at a server that ignores case."""
 
 
@@ -74,11 +72,6 @@ def server_call(record: ServerRecord, inbound: Inbound) -> ServerTarget:
     if access is None:
         raise no_such_server()
     return ServerTarget(index, access, inbound)
-
-
-def server_index(section: object) -> ServerIndex:
-    assert isinstance(section, ServerRecord)
-    return ServerIndex(section)
 
 
 def check_era(index: ServerIndex, inbound: Inbound, message: Message) -> None:

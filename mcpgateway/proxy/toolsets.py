@@ -17,10 +17,10 @@ from dataplane.snapshot import ServerRecord, ToolsetRecord
 from mcpgateway.proxy.call import Inbound, ServerCall
 from mcpgateway.proxy.eras import MODERN_VERSIONS, modern_headers
 from mcpgateway.proxy.failures import wrong_era
-from mcpgateway.proxy.index import WHOLE, ServerIndex
+from mcpgateway.proxy.index import WHOLE, ServerIndex, server_index
 from mcpgateway.proxy.methods import TOOLS
 from mcpgateway.proxy.refusals import no_such_server, not_allowed, unknown_method, unknown_tool
-from mcpgateway.proxy.servers import PARAMS, called_name, check_era, server_index
+from mcpgateway.proxy.servers import PARAMS, called_name, check_era
 
 if TYPE_CHECKING:
     from dataplane.store import Snapshot
@@ -132,15 +132,15 @@ class ToolsetTarget:
         return None
 
     def _forward(self, message: Message) -> Call:
-        assert message.params is not None
-        refuse_ambiguous(message.params, PARAMS, rpc_id=message.id)
+        params = message.params or {}
+        refuse_ambiguous(params, PARAMS, rpc_id=message.id)
         name = called_name(message)
         member = self._index.members.get(name)
         tool = member.index.tool(member.tool, WHOLE) if member is not None else None
         if member is None or tool is None:
             raise unknown_tool(name, rpc_id=message.id, modern=True)
         check_era(member.index, self._inbound, message)
-        message.params["name"] = msgspec.Raw(_encode(member.tool))
+        params["name"] = msgspec.Raw(_encode(member.tool))
         return ServerCall(self._inbound, member.index, WHOLE, routing=modern_headers(message, member.tool), tool=tool)
 
     async def _answer(self, request: Request, message: Message) -> None:

@@ -7,7 +7,7 @@ can't show one tool name to the gateway and another to a server whose parser pic
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from functools import cache
 
 import msgspec
 
@@ -93,12 +93,17 @@ def parse(body: bytes) -> Message:
     return Message(fields, rpc_id=rpc_id, method=_method_of(fields, rpc_id), params=_params_of(fields, rpc_id))
 
 
-def refuse_ambiguous(fields: Members, known: Collection[str], *, rpc_id: bytes | None) -> None:
+def refuse_ambiguous(fields: Members, known: frozenset[str], *, rpc_id: bytes | None) -> None:
     """Refuses a member that is a known one but for its case: parsers that ignore case would read it as the known one."""
     for name in fields:
-        if name not in known and name.casefold() in known:
+        if name not in known and name.casefold() in _folded(known):
             text = f"the member {name[:64]!r} is ambiguous: it differs from a known one only in case"
             raise RpcError(INVALID_REQUEST, text, rpc_id=rpc_id)
+
+
+@cache
+def _folded(known: frozenset[str]) -> frozenset[str]:
+    return frozenset(name.casefold() for name in known)
 
 
 def members_of(raw: bytes | msgspec.Raw) -> Members | None:

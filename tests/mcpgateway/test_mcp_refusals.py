@@ -219,9 +219,7 @@ def _changed(headers: dict[str, str], **more: str | None) -> dict[str, str]:
         {"mcp_protocol_version": "2027-01-01"},
     ],
 )
-def test_headers_that_disagree_with_the_body_are_refused(
-    house: McpHouse, put: Put, tools: Tools, change: dict[str, str | None]
-) -> None:
+def test_headers_that_disagree_with_the_body_are_refused(house: McpHouse, put: Put, tools: Tools, change: dict[str, str | None]) -> None:
     recorder = put(dual_era(house_of_tools(tools)))
     message, headers = modern_message("tools/call", {"name": "echo", "arguments": {"text": "x"}})
 

@@ -54,9 +54,9 @@ def test_an_answer_reaches_the_caller_byte_for_byte(house: McpHouse) -> None:
 
 def test_events_reach_the_caller_byte_for_byte(house: McpHouse) -> None:
     chunks = [
-        b": hello\n\nid: 7\nevent: message\nretry: 5\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",",
-        b"\"params\":{\"new\":1}}\r\n\r\n",
-        b"data: {\"jsonrpc\":\"2.0\",\"id\":1,\ndata: \"result\":{\"isError\":false,\"x\":[1.0]}}\n\n",
+        b': hello\n\nid: 7\nevent: message\nretry: 5\ndata: {"jsonrpc":"2.0","method":"notifications/progress",',
+        b'"params":{"new":1}}\r\n\r\n',
+        b'data: {"jsonrpc":"2.0","id":1,\ndata: "result":{"isError":false,"x":[1.0]}}\n\n',
     ]
     raw(house, lambda message, headers: Reply(content_type="text/event-stream", chunks=chunks))
 
@@ -210,7 +210,7 @@ def test_notifications_are_accepted_and_passed_on(house: McpHouse, put: Put, too
 
 
 def test_a_stream_that_is_resumed_is_resumed_at_the_server(house: McpHouse) -> None:
-    chunks = [b"id: 9\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[]}}\n\n"]
+    chunks = [b'id: 9\ndata: {"jsonrpc":"2.0","id":1,"result":{"content":[]}}\n\n']
     recorder = raw(house, lambda message, headers: Reply(content_type="text/event-stream", chunks=chunks))
 
     headers = {"x-api-key": house.key, "accept": "text/event-stream", "last-event-id": "8", "mcp-protocol-version": LEGACY}
