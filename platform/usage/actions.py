@@ -94,7 +94,7 @@ def set_budget(*, actor: User | None, subject: Subject, limit: Decimal | str, pe
 
 @transaction.atomic
 def remove_budget(*, actor: User | None, budget: Budget) -> None:
-    require_budget_power(actor, budget.team or budget.user or budget.key)
+    require_budget_power(actor, budget.holder)
     changes = {name: [getattr(budget, name), None] for name in BUDGET_FIELDS}
     trail.record(actor=actor, action="usage.budget.remove", target=budget, changes=changes, extra=_whose(budget))
     budget.delete()

@@ -81,5 +81,10 @@ class Budget(models.Model):
         return next(f"{name}:{pk}" for name in SUBJECTS if (pk := getattr(self, f"{name}_id")) is not None)
 
     @property
+    def holder(self) -> Any:
+        """The team, account or key."""
+        return self.team or self.user or self.key
+
+    @property
     def subject_name(self) -> str:
-        return next(str(found) for name in SUBJECTS if (found := getattr(self, name)) is not None)
+        return str(self.holder)
