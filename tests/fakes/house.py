@@ -7,9 +7,11 @@ wrote down is read back from its journal's files.
 from __future__ import annotations
 
 import contextlib
+import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,9 +29,16 @@ from tests.fakes.contents import PEPPER, SEAL_KEY, Contents
 from tests.fakes.journaled import WAIT_LIMIT, Line, Reading, TappedJournal
 from tests.fakes.serving import App, serving
 
+MORNING = datetime(2026, 11, 23, 9, 30, 10, tzinfo=UTC).timestamp()
+"""Ten seconds into a minute, so that no limit's window ends inside a test."""
+
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""A client would otherwise read the file of all authorities each time: 20 ms a test."""
+
 
 class House:
-    """One worker on a loopback port. `key` belongs to `team`; what the team is granted is the test's to say."""
+    """One worker on a loopback port. `key` belongs to `team`; what the team is granted is the test's to say. `now` is
+    what the limits take for the present: it stands still until the test moves it."""
 
     def __init__(self, home: Path, *, max_journal: int = 1 << 28, routes: Sequence[Routes] | None = None) -> None:
         self.home = home
@@ -40,7 +49,8 @@ class House:
         self.store = Store(path=home / "snapshot.msgpack")
         self.journal = TappedJournal(home / "journal", worker="test", max_bytes=max_journal)
         self.reading = Reading(self.journal)
-        limits = Limits(LocalAuthority(), on_lease=self.journal.lease)
+        self.now = MORNING
+        limits = Limits(LocalAuthority(), clock=lambda: self.now, on_lease=self.journal.lease)
         self.kit = Kit(pepper=PEPPER, sealer=Sealer(SEAL_KEY), store=self.store, limits=limits, journal=self.journal)
         self.app: App = self._counted(application(self.kit, [llm_routes()] if routes is None else routes))
         self._stack = contextlib.ExitStack()
@@ -55,7 +65,7 @@ class House:
         self._stack.close()
 
     def client(self, **more: Any) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=30, trust_env=False, **more)
+        return httpx.Client(base_url=self.url, timeout=30, trust_env=False, verify=NO_TLS, **more)
 
     def publish(self) -> None:
         """Makes the contents as they are now what the house serves."""

@@ -66,6 +66,9 @@ def free_port() -> int:
 
 
 def main(server: str, port: int, home: Path, provider_url: str) -> None:
+    if server == "daphne":
+        import config.daphne  # noqa: F401 - installs the reactor, before anything else of Twisted is imported
+
     from tests.fakes.house import House, standard
 
     house = House(home)
@@ -79,10 +82,23 @@ def main(server: str, port: int, home: Path, provider_url: str) -> None:
 
 
 async def serve_granian(app: object, port: int, told: str) -> None:
-    from granian.constants import Interfaces
+    """As config.server does, but for the processes: embedded, in this one."""
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
     from granian.server.embed import Server
 
-    server = Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, log_enabled=False, websockets=False)
+    from config.server import HEADER_MILLISECONDS
+
+    server = Server(
+        app,
+        address="127.0.0.1",
+        port=port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS, max_buffer_size=64 * 1024),
+        log_enabled=False,
+        websockets=False,
+    )
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
     announcing = asyncio.create_task(announce(port, told))
     await server.serve()
@@ -93,12 +109,25 @@ def serve_daphne(app: object, port: int, told: str) -> None:
     from twisted.internet import reactor
 
     from config.daphne import HouseServer
+    from config.lifespan import Lifespan
+
+    lifespan = Lifespan(app)
 
     async def nothing() -> None:
         return
 
-    server = HouseServer(app, host="127.0.0.1", port=port, drain_seconds=5, trust_proxy=False, on_drain=nothing, on_stop=nothing)
-    reactor.callWhenRunning(lambda: asyncio.ensure_future(announce(port, told)))
+    server = HouseServer(
+        app,
+        host="127.0.0.1",
+        port=port,
+        drain_seconds=5,
+        trust_proxy=False,
+        on_start=lifespan.start,
+        on_drain=nothing,
+        on_stop=lifespan.stop,
+    )
+    announcing: list[asyncio.Future[None]] = []
+    reactor.callWhenRunning(lambda: announcing.append(asyncio.ensure_future(announce(port, told))))
     server.run()
 
 

@@ -57,7 +57,10 @@ class _Threaded(uvicorn.Server):
 @contextlib.contextmanager
 def serving(app: App, *, lifespan: bool = False) -> Iterator[str]:
     """Serves `app` and yields its address, `http://127.0.0.1:<port>`."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    # The protocol is named, or asyncio does not see that this is TCP and leaves out TCP_NODELAY: 40 ms an answer.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(512)
     config = uvicorn.Config(
         app,
         lifespan="on" if lifespan else "off",

@@ -45,7 +45,7 @@ def leave_before_the_head(house: House, call: Call, gate: Gate, body: dict[str, 
     with connected(house.url) as caller:
         caller.sendall(posting(house.url, call.path, body, call.headers(house.key)))
         gate.wait_reached()
-    house.wait_until(lambda: all(exchange.watch.gone for exchange in house.kit.active))
+    house.wait_until(lambda: all(exchange.gone for exchange in house.kit.active))
     gate.open()
 
 
