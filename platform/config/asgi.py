@@ -1,8 +1,8 @@
 """Everything in one ASGI app: the data plane's addresses to the data plane, the rest to Django, WebSockets to Channels.
 
-    /v1 /v1beta /mcp /a2a /livez /readyz /metrics   the gateways, as `config.gateway` serves them alone
-    /sandbox                                        something to try the house on, in the tour
-    everything else                                 Django
+/v1 /v1beta /mcp /a2a /livez /readyz /metrics   the gateways, as `config.gateway` serves them alone
+/sandbox                                        something to try the house on, in the tour
+everything else                                 Django
 """
 
 from __future__ import annotations
@@ -10,23 +10,18 @@ from __future__ import annotations
 import os
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-from django.core.asgi import get_asgi_application  # noqa: E402
+from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
-from dataplane.asgi import App, Receive, Scope, Send  # noqa: E402
-from dataplane.authority import LocalAuthority  # noqa: E402
-from dataplane.kit import Background, Kit  # noqa: E402
-from dataplane.outlets import SinkOutlet  # noqa: E402
 from django.conf import settings  # noqa: E402
-from usage.ledger import sink  # noqa: E402
 
 from config.env import Environment  # noqa: E402
 from config.house import EmbeddedTasks, publishing_into, publishing_to_redis  # noqa: E402
@@ -34,6 +29,11 @@ from config.sandbox.app import PREFIX as SANDBOX  # noqa: E402
 from config.sandbox.app import Sandbox  # noqa: E402
 from config.seeding import Seeding  # noqa: E402
 from config.wiring import Parts, composed_kit, data_plane, is_data_plane, make_kit, make_store  # noqa: E402
+from dataplane.asgi import App, Receive, Scope, Send  # noqa: E402
+from dataplane.authority import LocalAuthority  # noqa: E402
+from dataplane.kit import Background, Kit  # noqa: E402
+from dataplane.outlets import SinkOutlet  # noqa: E402
+from usage.ledger import sink  # noqa: E402
 
 
 def _alone(environment: Environment, extra: list[Background]) -> Kit:
@@ -41,7 +41,13 @@ def _alone(environment: Environment, extra: list[Background]) -> Kit:
     store = make_store(environment)
     authority = LocalAuthority(seeded=False)
     parts = Parts(environment, outlet=SinkOutlet(sink, aside=environment.home / "journal" / "unreadable"), gives_back=None)
-    background = [publishing_into(store, authority), parts.shipper, Seeding(authority, parts.recovery), EmbeddedTasks(), *extra]
+    background: list[Background] = [
+        publishing_into(store, authority),
+        parts.shipper,
+        Seeding(authority, parts.recovery),
+        EmbeddedTasks(),
+        *extra,
+    ]
     return make_kit(environment, store=store, authority=authority, parts=parts, background=background)
 
 
@@ -67,7 +73,7 @@ class House:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._gateways is None:
             self._make()
-        assert self.kit is not None and self._gateways is not None  # noqa: PT018, S101
+        assert self.kit is not None and self._gateways is not None  # noqa: PT018
         path = scope.get("path", "")
         if scope["type"] == "lifespan" or is_data_plane(path):
             await self._gateways(scope, receive, send)
@@ -77,7 +83,7 @@ class House:
         if self._sandbox is not None and path.startswith(SANDBOX):
             await self._sandbox(scope, receive, send)
         else:
-            await django_application(scope, receive, send)
+            await django_application(cast("dict[str, Any]", scope), receive, cast("Any", send))
 
     def _make(self) -> None:
         extra: list[Background] = [] if self._sandbox is None else [self._sandbox]

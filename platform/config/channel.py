@@ -7,6 +7,8 @@
 Twisted reads a body whole before Daphne starts the application, hence the bounds on bodies stand here as well.
 """
 
+# ruff: noqa: N802, N815 - the names are Twisted's
+
 from __future__ import annotations
 
 import asyncio
@@ -15,7 +17,7 @@ from typing import Any
 from daphne.http_protocol import HTTPFactory, WebRequest
 from twisted.internet.interfaces import IPushProducer
 from twisted.web import http
-from zope.interface import implementer
+from zope.interface import implementer  # type: ignore[import-untyped]
 
 HEAD_SECONDS = 10.0
 """From the first byte of a request (or the connection) to the end of its headers."""

@@ -34,15 +34,17 @@ class EmbeddedCelery:
         if self._beat is not None:
             self._beat.stop()
         if self._worker is not None:
-            state.should_stop = 0
+            state.should_stop = 0  # type: ignore[assignment]  # its exit status
             self._thread.join(timeout=patience)
 
     def _work(self) -> None:
         try:
             app.loader.import_default_modules()
-            self._worker = WorkController(app=app, pool="solo", concurrency=1, without_gossip=True, without_mingle=True, without_heartbeat=True)
+            self._worker = WorkController(
+                app=app, pool="solo", concurrency=1, without_gossip=True, without_mingle=True, without_heartbeat=True
+            )
             # Its thread calls `stop` on its own when it ends, so it must not be waited for at interpreter exit.
-            self._beat = EmbeddedService(app, thread=True)
+            self._beat = EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler)
             self._beat.daemon = True
             self._beat.start()
             self._worker.start()

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import logging.config
 
-from dataplane.asgi import App, Receive, Scope, Send
-from dataplane.kit import Kit
-
 from config import env
 from config.logs import logging_settings
 from config.wiring import composed_kit, data_plane, make_store
+from dataplane.asgi import App, Receive, Scope, Send
+from dataplane.kit import Kit
 
 
 class Gateway:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from dataplane.authority import LocalAuthority
-from dataplane.store import Store
 from redis import Redis
 
 from config.env import Environment
@@ -13,6 +11,8 @@ from config.poller import Poller
 from config.publish import follow
 from config.push import Feed, push_to_redis
 from config.seeding import keep_epoch, seed_new, seed_new_in_redis
+from dataplane.authority import LocalAuthority
+from dataplane.store import Store
 
 
 class Publishing:

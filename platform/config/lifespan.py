@@ -31,7 +31,7 @@ class Lifespan:
         await self._app({"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}}, self._in.get, self._out.put)
 
     async def _say(self, what: str) -> None:
-        assert self._task is not None  # noqa: S101
+        assert self._task is not None
         self._in.put_nowait({"type": what})
         answered = asyncio.ensure_future(self._out.get())
         await asyncio.wait({answered, self._task}, return_when=asyncio.FIRST_COMPLETED)

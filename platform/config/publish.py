@@ -13,15 +13,15 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from audit.models import AuditEvent
-from audit.signals import recorded
-from dataplane.snapshot import SCHEMA
 from django.db import connection, transaction
 from django.dispatch import receiver
 
+from audit.models import AuditEvent
+from audit.signals import recorded
 from config import compilers
 from config.models import Publication, PublishedSection
 from config.sections import due_for_retry, store_sections
+from dataplane.snapshot import SCHEMA
 
 log = structlog.get_logger(__name__)
 

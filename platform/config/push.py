@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable
 
 import structlog
-from dataplane.snapshot import Section, encode
-from dataplane.store import Store
-from dataplane.subscribe import CHANNEL, INDEX, SECTIONS, VERSION
 from redis import Redis
 from redis.exceptions import WatchError
 
 from config.models import PublishedSection
 from config.publish import publish_beyond, published_version
+from dataplane.snapshot import Section, encode
+from dataplane.store import Store
+from dataplane.subscribe import CHANNEL, INDEX, SECTIONS, VERSION
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ def push_to_redis(client: Redis, *, before: Callable[[], None]) -> int:
 
     `before` is called ahead of a push in which the budgets change."""
     while True:
-        held = int(client.get(VERSION) or 0)  # type: ignore[arg-type]
+        held = int(client.get(VERSION) or 0)
         version = published_version()
         if held == version:
             return version
@@ -48,8 +48,8 @@ def push_to_redis(client: Redis, *, before: Callable[[], None]) -> int:
 
 def _push(client: Redis, held: int, version: int) -> int:
     with client.pipeline() as pipe:
-        pipe.watch(VERSION)
-        if int(pipe.get(VERSION) or 0) != held:  # type: ignore[arg-type]
+        pipe.watch(VERSION)  # type: ignore[no-untyped-call]
+        if int(pipe.get(VERSION) or 0) != held:
             raise WatchError
         pipe.multi()
         if held == 0:
@@ -57,7 +57,7 @@ def _push(client: Redis, held: int, version: int) -> int:
         count = 0
         # `version` was read first, so every section up to it is visible; a newer one that shows up too does no harm.
         for section in PublishedSection.objects.filter(version__gt=held).iterator(AT_ONCE):
-            pipe.hset(SECTIONS, section.name, encode(encoded(section)))  # type: ignore[arg-type]
+            pipe.hset(SECTIONS, section.name, encode(encoded(section)))
             pipe.zadd(INDEX, {section.name: section.version})
             count += 1
         pipe.set(VERSION, version)

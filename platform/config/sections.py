@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 import structlog
-from dataplane.snapshot import SCHEMA
 from django.db import transaction
 from django.utils import timezone
 
 from config import compilers
 from config.models import FailedSection, Publication, PublishedSection
+from dataplane.snapshot import SCHEMA
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +54,7 @@ def _compiled(name: str, known: tuple[str, int] | None, version: int, failing: s
     try:
         with transaction.atomic():
             body = compilers.compile_section(name)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever a compiler raises concerns this section only
         _note_failure(name, error)
         return None
     if name in failing:

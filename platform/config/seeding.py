@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Iterable
 
 import structlog
+from django.db import close_old_connections
+from redis import Redis
+
 from dataplane.authority import LocalAuthority, Seed
 from dataplane.errors import AuthorityUnavailable
 from dataplane.recovery import Recovery
 from dataplane.redis_authority import RedisAuthority
-from django.db import close_old_connections
-from redis import Redis
 from usage.queries import authority_seeds
 
 log = structlog.get_logger(__name__)
@@ -51,8 +52,8 @@ class Seeding:
 
 def keep_epoch(client: Redis, url: str) -> None:
     """Begins an epoch where Redis answers and is in none. Called by every poller; one of them does it."""
-    held, run = client.hmget("ch:epoch", "id", "run")  # type: ignore[misc]
-    if held and run == client.info("server")["run_id"].encode():  # type: ignore[index]
+    held, run = client.hmget("ch:epoch", "id", "run")
+    if held and run == client.info("server")["run_id"].encode():
         return
     if client.set(ONE_AT_A_TIME, "1", nx=True, ex=SEEDING_SECONDS):
         try:

@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-
 from config import env
 from config.databases import database_settings
 from config.logs import logging_settings
@@ -92,7 +91,9 @@ DATABASES = {"default": database_settings(CUSTOMHOUSE.database_url)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 if CUSTOMHOUSE.redis_url:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CUSTOMHOUSE.redis_url, "KEY_PREFIX": "ch:cache"}}
+    CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CUSTOMHOUSE.redis_url, "KEY_PREFIX": "ch:cache"}
+    }
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -213,4 +214,3 @@ DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 LOGGING_CONFIG = "logging.config.dictConfig"
 LOGGING = logging_settings(level=CUSTOMHOUSE.log_level, as_json=CUSTOMHOUSE.log_json)
-

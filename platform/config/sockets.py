@@ -1,8 +1,8 @@
 """WebSockets of the hardened Daphne: sends wait for the client to read, as those of HTTP answers do."""
 
-from __future__ import annotations
+# ruff: noqa: N802, N803 - the names are Twisted's
 
-from typing import Any
+from __future__ import annotations
 
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 

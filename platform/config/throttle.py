@@ -72,6 +72,8 @@ class LockedOut(MiddlewareMixin):
         if not getattr(request, LOCKED, False):
             return response
         minutes = max(1, settings.LOGIN_LOCK_SECONDS // 60)
-        refusal = HttpResponse(f"Too many failed logins. Try again in {minutes} minutes.\n", status=429, content_type="text/plain; charset=utf-8")
+        refusal = HttpResponse(
+            f"Too many failed logins. Try again in {minutes} minutes.\n", status=429, content_type="text/plain; charset=utf-8"
+        )
         refusal.headers["Retry-After"] = str(settings.LOGIN_LOCK_SECONDS)
         return refusal

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from redis import Redis
+
 from agentgateway.proxy import app as agents
+from config.env import ConfigurationError, Environment
 from dataplane.asgi import App
 from dataplane.authority import Authority
 from dataplane.journal import Journal
@@ -20,9 +23,6 @@ from dataplane.store import Store
 from dataplane.subscribe import Subscriber
 from llmgateway.proxy import app as models
 from mcpgateway.proxy import app as servers
-from redis import Redis
-
-from config.env import ConfigurationError, Environment
 
 PATHS = ("/v1/", "/v1beta/", "/mcp/", "/a2a/")
 OPERATIONS = frozenset({"/livez", "/readyz", "/metrics"})
@@ -66,7 +66,9 @@ def composed_kit(environment: Environment, *, store: Store, background: Sequence
     client = Redis.from_url(environment.redis_url, socket_timeout=5, socket_connect_timeout=2)
     parts = Parts(environment, outlet=StreamOutlet(client), gives_back=authority)
     subscriber = Subscriber(store, url=environment.redis_url)
-    return make_kit(environment, store=store, authority=authority, parts=parts, background=(*background, subscriber, parts.shipper, parts.recovery))
+    return make_kit(
+        environment, store=store, authority=authority, parts=parts, background=(*background, subscriber, parts.shipper, parts.recovery)
+    )
 
 
 def data_plane(environment: Environment, kit: Kit) -> App:

@@ -70,7 +70,7 @@ class Subscriber:
             self._redis.close()
 
     def _listen(self) -> None:
-        with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+        with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:  # type: ignore[no-untyped-call]
             pubsub.subscribe(CHANNEL)
             while not self._stop.is_set():
                 self.catch_up()
@@ -78,16 +78,16 @@ class Subscriber:
 
     def catch_up(self) -> int:
         """Takes every section newer than what was seen before; returns how many. Raises RedisError."""
-        version = int(self._redis.get(VERSION) or 0)  # type: ignore[arg-type]
+        version = int(self._redis.get(VERSION) or 0)
         self._heard()
         if version == self._seen:
             return 0
         # Seen 0 asks for all: what is on disk may be older or of another house.
         since = self._seen if version > self._seen else 0
-        names: list[bytes] = self._redis.zrangebyscore(INDEX, f"({since}", "+inf")  # type: ignore[assignment]
+        names: list[Any] = self._redis.zrangebyscore(INDEX, f"({since}", "+inf")
         taken = 0
         for start in range(0, len(names), AT_ONCE):
-            bodies: list[Any] = self._redis.hmget(SECTIONS, names[start : start + AT_ONCE])  # type: ignore[assignment, arg-type]
+            bodies: list[Any] = self._redis.hmget(SECTIONS, names[start : start + AT_ONCE])
             taken += self._store.apply(_decoded(bodies))
         if version:
             self._seen = version

@@ -69,8 +69,8 @@ def note(name: str, text: str) -> None:
 
 
 def main() -> None:
-    from config import channel, daphne
-    from twisted.internet import reactor
+    from config import channel, daphne  # isort: skip  # first: it installs the reactor
+    from twisted.internet import reactor  # isort: skip
 
     for name, _, value in (argument.partition("=") for argument in sys.argv[2:]):
         setattr(channel if hasattr(channel, name) else daphne, name, float(value))

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from registry.models import Skill
 
 from config.applying.kind import as_stated
 from config.applying.kinds import KINDS
+from config.applying.kinds.called import newest
 from config.applying.shape import SECTIONS, Shape
+from registry.models import Skill
 
 
 def exported(*, skills_in: Path | None = None) -> dict[str, list[dict[str, Any]]]:
@@ -56,7 +57,7 @@ def _joined(grants: list[Any]) -> list[Any]:
 def _write_skill(name: str, folder: Path) -> str:
     """Writes the files of what is live, or was proposed last. Their paths were checked when they were imported."""
     skill = Skill.objects.select_related("live_version").get(name=name)
-    version = skill.live_version or skill.versions.order_by("-id").first()
+    version: Any = skill.live_version or newest(skill)
     target = folder / "skills" / name
     for file in version.files.select_related("blob"):
         path = target / file.path

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
-from identity.models import Team, User
 
 from config.applying.document import Path as Place
 from config.applying.reading import Stated
 from config.applying.shape import Shape
+from identity.models import Team, User
 
 E = TypeVar("E", bound=Shape)
 
@@ -23,8 +23,8 @@ class Run:
     """One application of one file. `actor` None is the system. `base` is the folder that relative paths start from.
 
     `secrets` are those that the file names, by section, name and field. `made` are keys that nobody chose: (name, text),
-    shown once. `prune` takes away what is not named. `after` is left to do, per entry's name, when its section is done. `found` is what upstreams said of themselves, by
-    section and name; `sources` where a skill's files are."""
+    shown once. `prune` takes away what is not named. `after` is left to do, per entry's name, when its section is done.
+    `found` is what upstreams said of themselves, by section and name; `sources` where a skill's files are."""
 
     actor: User | None
     base: Path

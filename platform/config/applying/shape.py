@@ -5,36 +5,41 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 
-def _text(pattern: str, expected: str, most: int = 200) -> Any:
-    return Annotated[str, Meta(pattern=pattern, max_length=most, extra={"expected": expected})]
+def _text(pattern: str, expected: str, most: int = 200) -> Meta:
+    return Meta(pattern=pattern, max_length=most, extra={"expected": expected})
 
 
-def _whole(expected: str, least: int, most: int) -> Any:
-    return Annotated[int, Meta(ge=least, le=most, extra={"expected": expected})]
+def _whole(expected: str, least: int, most: int) -> Meta:
+    return Meta(ge=least, le=most, extra={"expected": expected})
 
 
-Name = _text(r"\A[^\s/][^\n\r\t]*\Z", "a name")
-Slug = _text(r"\A[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?\Z", "lower-case letters, digits, dots, dashes or underscores")
-Money = _text(r"\A[0-9]{1,12}(?:\.[0-9]{1,12})?\Z", "a decimal string", 25)
-Url = _text(r"\Ahttps?://[^\s]+\Z", "an address that begins with http:// or https://", 1000)
-Secret = _text(r"\A[^\n\r]+\Z", "env:NAME, file:PATH or the secret itself", 20_000)
-Moment = _text(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]+(?:Z|[+-][0-9:]+)?)?\Z", "a date such as 2027-01-31 or 2027-01-31T12:00:00Z", 40)
-Seconds = _text(r"\A[0-9]{1,4}(?:\.[0-9])?\Z", 'seconds as a decimal string, such as "5" or "0.5"', 6)
-Subject = _text(r"\A(?:team|user):\S+\Z", "team:NAME or user:NAME", 200)
-Resource = _text(r"\A(?:model|server|tool|toolset|agent|skill):\S+\Z", "model:, server:, tool:, toolset:, agent: or skill: and a name", 300)
-Member = _text(r"\A[^/\s]+/[^\s]+\Z", "server/tool or server/*", 300)
-Count = _whole("a whole number from 1", 1, 2**31 - 1)
-Weight = _whole("a whole number from 0 to 1000000", 0, 1_000_000)
-Priority = _whole("a whole number from 0 to 1000", 0, 1000)
+Name = Annotated[str, _text(r"\A[^\s/][^\n\r\t]*\Z", "a name")]
+Slug = Annotated[str, _text(r"\A[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?\Z", "lower-case letters, digits, dots, dashes or underscores")]
+Money = Annotated[str, _text(r"\A[0-9]{1,12}(?:\.[0-9]{1,12})?\Z", "a decimal string", 25)]
+Url = Annotated[str, _text(r"\Ahttps?://[^\s]+\Z", "an address that begins with http:// or https://", 1000)]
+Secret = Annotated[str, _text(r"\A[^\n\r]+\Z", "env:NAME, file:PATH or the secret itself", 20_000)]
+Moment = Annotated[
+    str,
+    _text(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]+(?:Z|[+-][0-9:]+)?)?\Z", "a date such as 2027-01-31 or 2027-01-31T12:00:00Z", 40),
+]
+Seconds = Annotated[str, _text(r"\A[0-9]{1,4}(?:\.[0-9])?\Z", 'seconds as a decimal string, such as "5" or "0.5"', 6)]
+Subject = Annotated[str, _text(r"\A(?:team|user):\S+\Z", "team:NAME or user:NAME", 200)]
+Resource = Annotated[
+    str, _text(r"\A(?:model|server|tool|toolset|agent|skill):\S+\Z", "a resource such as model:NAME or tool:SERVER/TOOL", 300)
+]
+Member = Annotated[str, _text(r"\A[^/\s]+/[^\s]+\Z", "server/tool or server/*", 300)]
+Count = Annotated[int, _whole("a whole number from 1", 1, 2**31 - 1)]
+Weight = Annotated[int, _whole("a whole number from 0 to 1000000", 0, 1_000_000)]
+Priority = Annotated[int, _whole("a whole number from 0 to 1000", 0, 1000)]
 
 
-class Shape(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class Shape(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A part of the file. A field that it does not know is a mistake and never ignored."""
 
 

@@ -4,47 +4,45 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='FailedSection',
+            name="FailedSection",
             fields=[
-                ('name', models.CharField(max_length=200, primary_key=True, serialize=False)),
-                ('error', models.TextField()),
-                ('attempts', models.PositiveIntegerField(default=1)),
-                ('since', models.DateTimeField()),
-                ('retry_at', models.DateTimeField(db_index=True)),
+                ("name", models.CharField(max_length=200, primary_key=True, serialize=False)),
+                ("error", models.TextField()),
+                ("attempts", models.PositiveIntegerField(default=1)),
+                ("since", models.DateTimeField()),
+                ("retry_at", models.DateTimeField(db_index=True)),
             ],
             options={
-                'ordering': ('name',),
+                "ordering": ("name",),
             },
         ),
         migrations.CreateModel(
-            name='Publication',
+            name="Publication",
             fields=[
-                ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('audit_id', models.BigIntegerField(default=0)),
-                ('version', models.BigIntegerField(default=0)),
-                ('schema', models.IntegerField(default=0)),
+                ("id", models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("audit_id", models.BigIntegerField(default=0)),
+                ("version", models.BigIntegerField(default=0)),
+                ("schema", models.IntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='PublishedSection',
+            name="PublishedSection",
             fields=[
-                ('name', models.CharField(max_length=200, primary_key=True, serialize=False)),
-                ('version', models.BigIntegerField(db_index=True)),
-                ('schema', models.IntegerField()),
-                ('body', models.BinaryField()),
-                ('digest', models.CharField(max_length=64)),
-                ('published_at', models.DateTimeField()),
+                ("name", models.CharField(max_length=200, primary_key=True, serialize=False)),
+                ("version", models.BigIntegerField(db_index=True)),
+                ("schema", models.IntegerField()),
+                ("body", models.BinaryField()),
+                ("digest", models.CharField(max_length=64)),
+                ("published_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ('name',),
+                "ordering": ("name",),
             },
         ),
     ]

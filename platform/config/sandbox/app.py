@@ -9,8 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+from typing import TYPE_CHECKING
 
 from dataplane.asgi import App, Receive, Scope, Send, respond
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 PREFIX = "/sandbox/"
 
@@ -60,15 +64,14 @@ def _from_here(scope: Scope) -> bool:
     return False
 
 
-def _make(base_url: str):  # type: ignore[no-untyped-def]  # Starlette, imported late
+def _make(base_url: str) -> Starlette:
     from starlette.applications import Starlette
 
     from config.sandbox import agent, models, tools
 
     served = tools.application()
-    app = Starlette(
+    return Starlette(
         routes=[*models.ROUTES, *agent.routes(base_url), *served.routes],
         exception_handlers={models.Wrong: models.wrong},
         lifespan=served.router.lifespan_context,
     )
-    return app

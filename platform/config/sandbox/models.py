@@ -12,10 +12,11 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
-from dataplane.ids import new_id
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+from dataplane.ids import new_id
 
 MODELS = ("sandbox-chat", "sandbox-embedding")
 PACE = 0.03

@@ -7,15 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+
+from config.applying import shape
+from config.applying.kind import Kind, Reference, Run, named_team, plain
+from config.applying.kinds.called import credential_headers, credential_matches, newest
 from registry import actions
 from registry.addresses import clean_url
 from registry.credentials import headers_for
 from registry.discovery.cards import discover_card
 from registry.models import Agent
-
-from config.applying import shape
-from config.applying.kind import Kind, Reference, Run, named_team, plain
-from config.applying.kinds.called import credential_headers, credential_matches, newest
 
 FIELDS = ("name", "description", "discoverable", "allow_private_network")
 

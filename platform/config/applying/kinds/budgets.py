@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from config.applying import shape
+from config.applying.kind import plain
 from identity.models import Team, User
 from usage import actions
 from usage.models import Budget
-
-from config.applying import shape
-from config.applying.kind import plain
 
 PERIODS = ("day", "week", "month", "total")
 

@@ -11,7 +11,7 @@ from registry.errors import DiscoveryError
 
 def credential_headers(header: str, secret: str | None) -> dict[str, str]:
     """The header that a call carries. Raises ValidationError for a secret that no header can hold."""
-    return {header.lower(): clean_secret(secret)} if secret else {}
+    return {header.lower(): clean_secret(secret, header=header)} if secret else {}
 
 
 def credential_matches(item: Any, secret: str) -> bool:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from guardian.models import GroupObjectPermission, UserObjectPermission
-from identity import actions, queries
-from identity.models import Team, User
 
 from config.applying import shape
 from config.applying.kind import Kind, Reference, Run
 from config.applying.kinds import resources
 from config.applying.reading import Stated
+from identity import actions, queries
+from identity.models import Team, User
 
 
 class Grants(Kind[shape.Grant]):

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_datetime
-from identity import actions, keytext
-from identity.models import APIKey, Limited, ServiceAccount, Team, User
 
 from config.applying import shape
 from config.applying.kind import Kind, Reference, Run, named_team
 from config.applying.kinds import budgets
+from identity import actions, keytext
+from identity.models import APIKey, Limited, ServiceAccount, Team, User
 
 
 def limits_of(row: Limited) -> shape.Limits | None:

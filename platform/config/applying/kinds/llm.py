@@ -7,12 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from llmgateway import actions, credentials, prices
-from llmgateway.models import Model, Provider
-from llmgateway.vendors import guess_vendor
 
 from config.applying import shape
 from config.applying.kind import Kind, Reference, Run, named_team, plain
+from llmgateway import actions, credentials, prices
+from llmgateway.models import Model, Provider
+from llmgateway.vendors import guess_vendor
 
 TIMEOUTS = ("connect_timeout", "read_timeout", "total_timeout")
 FILE_METERS = {"cached_read": "cached_input"}
@@ -79,7 +79,9 @@ class Models(Kind[shape.Model]):
             yield Reference(("team",), ("teams",), entry.team)
 
     def stored(self) -> dict[str, shape.Model]:
-        rows = Model.objects.select_related("owner_team").prefetch_related("deployments__provider", "fallback_steps__target").order_by("name")
+        rows = (
+            Model.objects.select_related("owner_team").prefetch_related("deployments__provider", "fallback_steps__target").order_by("name")
+        )
         return {row.name: _model(row) for row in rows}
 
     def settled(self, entry: shape.Model, before: shape.Model | None, run: Run) -> shape.Model:
@@ -117,7 +119,9 @@ class Models(Kind[shape.Model]):
 def _model(row: Model) -> shape.Model:
     price = prices.override_of(row.name)
     deployments = [
-        shape.Deployment(provider=one.provider.name, model=one.upstream_model, weight=one.weight, priority=one.priority, enabled=one.enabled)
+        shape.Deployment(
+            provider=one.provider.name, model=one.upstream_model, weight=one.weight, priority=one.priority, enabled=one.enabled
+        )
         for one in row.deployments.all()
     ]
     return shape.Model(
@@ -157,7 +161,8 @@ def _model_fields(entry: shape.Model) -> dict[str, Any]:
 def _plain_price(price: shape.Price | None) -> shape.Price | None:
     if price is None:
         return None
-    return shape.Price(**{name: None if amount is None else plain(amount) for name, amount in msgspec.structs.asdict(price).items()})
+    amounts = {name: plain(amount) for name, amount in msgspec.structs.asdict(price).items() if amount is not None}
+    return shape.Price(**amounts)
 
 
 def _price_fields(entry: shape.Model) -> dict[str, str] | None:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
-from llmgateway.models import Model
-from registry.models import Agent, Server, Skill, Tool, Toolset
 
 from config.applying.kind import Reference
+from llmgateway.models import Model
+from registry.models import Agent, Server, Skill, Tool, Toolset
 
 SECTIONS = {"model": "models", "server": "servers", "toolset": "toolsets", "agent": "agents"}
 
@@ -33,6 +33,7 @@ def find(ref: str) -> Any:
             return Tool.objects.select_related("server").get(server__slug=slug, name=tool)
         if kind in ("model", "skill"):
             return (Model if kind == "model" else Skill).objects.get(name=name)
-        return {"server": Server, "toolset": Toolset, "agent": Agent}[kind].objects.get(slug=name)
+        models: dict[str, Any] = {"server": Server, "toolset": Toolset, "agent": Agent}
+        return models[kind].objects.get(slug=name)
     except ObjectDoesNotExist:
         raise ObjectDoesNotExist(f"there is no {ref}") from None

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+
+from config.applying import shape
+from config.applying.kind import Kind, Reference, Run, named_team
+from config.applying.kinds.called import credential_headers, credential_matches, newest
 from registry import actions
 from registry.addresses import clean_url
 from registry.choices import SERVED
 from registry.credentials import headers_for
 from registry.discovery.servers import discover_server
 from registry.models import Server, Toolset
-
-from config.applying import shape
-from config.applying.kind import Kind, Reference, Run, named_team
-from config.applying.kinds.called import credential_headers, credential_matches, newest
 
 FIELDS = ("title", "description", "era", "discoverable", "allow_private_network")
 PROPOSED = frozenset({"url", "version"})

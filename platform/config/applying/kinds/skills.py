@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from registry import actions
-from registry.choices import SERVED
-from registry.models import Collection, Skill, SkillVersion
-from registry.skills.loading import load
 
 from config.applying import shape
 from config.applying.kind import Kind, Reference, Run, named_team
 from config.applying.kinds.called import newest
 from config.applying.reading import Stated
+from registry import actions
+from registry.choices import SERVED
+from registry.models import Collection, Skill, SkillVersion
+from registry.skills.loading import load
 
 
-class ReadSkill(shape.Skill, frozen=True, kw_only=True):
+class ReadSkill(shape.Skill, kw_only=True):
     """An entry with what its files say. `digest` is the content's, so the same files elsewhere are no change."""
 
     name: str

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from identity.models import User
 
 from config.applying.engine import Change, apply_text
 from config.applying.kind import Run
 from config.applying.problems import Refused
+from identity.models import User
 
 SIGNS = {"create": "+", "change": "~", "remove": "-"}
 
