@@ -10,10 +10,9 @@ what is known here (their weight, their price) are compiled into priorities, one
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from django.db.models import Prefetch
 
 from dataplane.money import Rates
 from dataplane.snapshot import DeploymentRecord, LlmSection, ModelRecord, PriceRecord, ProviderRecord, encode
@@ -50,20 +49,46 @@ def compile_section(name: str) -> bytes | None:
 
 def section() -> LlmSection:
     providers = list(Provider.objects.filter(enabled=True).order_by("name"))
-    deployments = (
-        Deployment.objects.filter(enabled=True, provider__enabled=True).select_related("provider", "model").order_by("priority", "id")
-    )
-    fallbacks = Fallback.objects.filter(target__enabled=True).select_related("target").order_by("position", "id")
-    models = list(
-        Model.objects.filter(enabled=True)
-        .order_by("name")
-        .prefetch_related(Prefetch("deployments", queryset=deployments), Prefetch("fallback_steps", queryset=fallbacks))
-    )
-    book = PriceBook(row for model in models for row in model.deployments.all())
+    models = list(Model.objects.filter(enabled=True).order_by("name"))
+    # Rows as tuples: a house of thousands of deployments has to be compiled well within the second that a change may take.
+    rows = Deployment.objects.filter(enabled=True, provider__enabled=True, model__enabled=True).order_by("priority", "id")
+    deployments = [_Row(*row) for row in rows.values_list("id", "model_id", "provider_id", "upstream_model", "weight", "priority")]
+    prices = _prices(deployments, providers, models)
+    by_model: dict[int, list[DeploymentRecord]] = {}
+    for row in deployments:
+        by_model.setdefault(row.model, []).append(_deployment(row, prices[row.id]))
+    fallbacks = _fallbacks()
     return LlmSection(
         providers=tuple(_provider(provider) for provider in providers),
-        models=tuple(_model(model, book) for model in models),
+        models=tuple(_model(model, by_model.get(model.pk, []), fallbacks.get(model.pk, ())) for model in models),
     )
+
+
+class _Row(NamedTuple):
+    id: int
+    model: int
+    provider: int
+    upstream_model: str
+    weight: int
+    priority: int
+
+
+def _prices(deployments: list[_Row], providers: list[Provider], models: list[Model]) -> dict[int, PriceRecord | None]:
+    """By deployment."""
+    vendors, names = {row.pk: row.vendor for row in providers}, {row.pk: row.name for row in models}
+    keys = {row.id: (vendors[row.provider], row.upstream_model, names[row.model]) for row in deployments}
+    book = PriceBook()
+    book.prepare(keys.values())
+    return {row: book.price(vendor=vendor, upstream_model=upstream, model_name=name) for row, (vendor, upstream, name) in keys.items()}
+
+
+def _fallbacks() -> dict[int, tuple[str, ...]]:
+    """Names of enabled targets, in order, by the model that falls back."""
+    found: dict[int, tuple[str, ...]] = {}
+    steps = Fallback.objects.filter(target__enabled=True).order_by("position", "id")
+    for model, target in steps.values_list("model_id", "target__name"):
+        found[model] = (*found.get(model, ()), target)
+    return found
 
 
 def _provider(provider: Provider) -> ProviderRecord:
@@ -81,27 +106,21 @@ def _provider(provider: Provider) -> ProviderRecord:
     )
 
 
-def _model(model: Model, book: PriceBook) -> ModelRecord:
-    deployments = [_deployment(row, book) for row in model.deployments.all()]
+def _model(model: Model, deployments: list[DeploymentRecord], fallbacks: tuple[str, ...]) -> ModelRecord:
     return ModelRecord(
         id=model.pk,
         name=model.name,
         deployments=tuple(_ordered(model.strategy, deployments)),
         strategy=model.strategy,
-        fallbacks=tuple(step.target.name for step in model.fallback_steps.all()),
+        fallbacks=fallbacks,
         max_output=model.max_output,
         created_at=float(int(model.created_at.timestamp())),
     )
 
 
-def _deployment(row: Deployment, book: PriceBook) -> DeploymentRecord:
+def _deployment(row: _Row, price: PriceRecord | None) -> DeploymentRecord:
     return DeploymentRecord(
-        id=row.pk,
-        provider=row.provider_id,
-        model=row.upstream_model,
-        weight=row.weight,
-        priority=row.priority,
-        price=book.tag_of(row).record,
+        id=row.id, provider=row.provider, model=row.upstream_model, weight=row.weight, priority=row.priority, price=price
     )
 
 

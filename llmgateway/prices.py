@@ -14,7 +14,6 @@ from usage.prices import _names as names_of
 
 if TYPE_CHECKING:
     from llmgateway.models import Deployment
-    from usage.models import Price
 
 OVERRIDE, CATALOGUE, UNPRICED = SOURCES = ("override", "catalogue", "unpriced")
 
@@ -35,6 +34,10 @@ METERS = {
 
 NAMES_PER_QUERY = 250
 """A query of names is a chain of ORs, of which SQLite takes a thousand."""
+
+
+Key = tuple[str, str, str]
+"""Vendor, its name for the model, and our name for it ("" for none)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +79,25 @@ class PriceBook:
     def __init__(self, rows: Iterable[Deployment] = ()) -> None:
         """`rows` are deployments with their provider and model loaded."""
         self._at = datetime.now(UTC)
-        self._held: dict[Name, Price] = {}
-        self._asked: set[Name] = set()
+        self._held: dict[Name, PriceRecord | None] = {}
+        self._found: dict[Key, PriceRecord | None] = {}
         self.prepare((row.provider.vendor, row.upstream_model, row.model.name) for row in rows)
 
-    def prepare(self, wanted: Iterable[tuple[str, str, str]]) -> None:
-        """`wanted` are vendor, upstream model and model name ("" for none) of prices that will be asked for."""
-        names = {name for vendor, upstream, model in wanted for name in names_of(vendor, upstream, model)} - self._asked
+    def prepare(self, wanted: Iterable[Key]) -> None:
+        """Fetches the prices that will be asked for."""
+        new = {key: names_of(*key) for key in wanted if key not in self._found}
+        names = {name for found in new.values() for name in found} - self._held.keys()
         for chunk in _batches(sorted(names), NAMES_PER_QUERY):
-            self._held |= in_force(chunk, at=self._at)
-        self._asked |= names
+            held = in_force(chunk, at=self._at)
+            self._held |= {name: price.record() if (price := held.get(name)) else None for name in chunk}
+        for key, found in new.items():
+            self._found[key] = next((record for name in found if (record := self._held[name]) is not None), None)
 
     def price(self, *, vendor: str, upstream_model: str, model_name: str) -> PriceRecord | None:
-        self.prepare([(vendor, upstream_model, model_name)])
-        names = names_of(vendor, upstream_model, model_name)
-        return next((self._held[name].record() for name in names if name in self._held), None)
+        key = (vendor, upstream_model, model_name)
+        if key not in self._found:
+            self.prepare([key])
+        return self._found[key]
 
     def tag(self, *, vendor: str, upstream_model: str, model_name: str) -> PriceTag:
         record = self.price(vendor=vendor, upstream_model=upstream_model, model_name=model_name)

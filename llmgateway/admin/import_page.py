@@ -54,7 +54,7 @@ def import_view(admin: ProviderAdmin, request: HttpRequest, object_id: str) -> H
     provider = admin.get_object(request, object_id)
     if not admin.has_change_permission(request, provider) or not request.user.has_perm("llmgateway.add_model"):
         raise PermissionDenied
-    form = ImportForm(request.POST or None)
+    form = ImportForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         picked = request.POST.getlist("pick")
         if picked:

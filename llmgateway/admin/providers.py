@@ -141,7 +141,7 @@ class ProviderAdmin(ActionAdmin):
 
 def health_badge(provider: Provider) -> SafeString:
     """A coloured dot, the state, and how long ago that was found; the last error is its title."""
-    ago = naturaltime(provider.checked_at) if provider.checked_at else ""
+    ago = str(naturaltime(provider.checked_at)) if provider.checked_at else ""
     latency = f"{provider.latency_ms} ms" if provider.latency_ms is not None and provider.health == Health.HEALTHY else ""
     return format_html(
         '<span class="ch-health ch-health-{}" title="{}"><i></i>{}</span><span class="ch-faint">{}</span>',

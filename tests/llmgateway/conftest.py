@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.test import Client
 from rest_framework.test import APIClient
 
+from identity.models import User
 from llmgateway import actions
 from llmgateway.models import Model, Provider
 from tests.factories import unique
@@ -56,6 +58,10 @@ def make_model(db: None) -> MakeModel:
         return actions.create_model(actor=None, name=unique("model") if name is None else name, **fields)
 
     return make
+
+
+def sign_in(client: Client, user: User) -> None:
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
 
 
 @pytest.fixture
