@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import psycopg
 import pytest
 import redis
+from django.test import Client
 
 from tests.people import acme, admin, owner, research, sales, stranger, team_mate
 
@@ -17,6 +19,17 @@ __all__ = ["acme", "admin", "owner", "research", "sales", "stranger", "team_mate
 
 REDIS_URL = os.environ.get("CUSTOMHOUSE_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 DATABASE_URL = os.environ.get("CUSTOMHOUSE_TEST_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/")
+
+
+@pytest.fixture(autouse=True)
+def _sessions_of_the_model_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`force_login` takes the first backend that is configured, and ours is there to count failures: it knows nobody."""
+    force_login = Client.force_login
+
+    def with_backend(self: Client, user: Any, backend: str | None = None) -> None:
+        force_login(self, user, backend or "django.contrib.auth.backends.ModelBackend")
+
+    monkeypatch.setattr(Client, "force_login", with_backend)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -40,13 +40,13 @@ class ScopedReads(_Base):
         return obj
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._permits(request, "view", obj) or self._permits(request, "change", obj)
+        return self.__permits(request, "view", obj) or self.__permits(request, "change", obj)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.performs("update") and self._permits(request, "change", obj)
+        return self.performs("update") and self.__permits(request, "change", obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.performs("delete") and self._permits(request, "delete", obj)
+        return self.performs("delete") and self.__permits(request, "delete", obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self.performs("create") and request.user.has_perm(permissions.codename(self.model, "add"))
@@ -54,7 +54,7 @@ class ScopedReads(_Base):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
 
-    def _permits(self, request: HttpRequest, verb: str, obj: Any) -> bool:
+    def __permits(self, request: HttpRequest, verb: str, obj: Any) -> bool:
         """`obj` is an object, a primary key as unfold passes it, or None for "any at all"."""
         user = request.user
         if not self.scoped or getattr(user, "is_superuser", False):
@@ -62,10 +62,10 @@ class ScopedReads(_Base):
         cache: dict[Any, bool] = request.__dict__.setdefault("_adminkit_permits", {})
         key = (type(self), verb, getattr(obj, "pk", obj))
         if key not in cache:
-            cache[key] = self._ask(user, verb, key[2])
+            cache[key] = self.__ask(user, verb, key[2])
         return cache[key]
 
-    def _ask(self, user: Any, verb: str, pk: Any) -> bool:
+    def __ask(self, user: Any, verb: str, pk: Any) -> bool:
         if pk is None and user.has_perm(permissions.codename(self.model, verb)):
             return True
         objects = self.model._base_manager.all()
@@ -82,16 +82,16 @@ class ScopedReads(_Base):
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
-        return [self._restrict(item) for item in super().get_list_filter(request)]
+        return [self.__restrict(item) for item in super().get_list_filter(request)]
 
-    def _restrict(self, item: Any) -> Any:
+    def __restrict(self, item: Any) -> Any:
         if isinstance(item, tuple | list):
             return (item[0], restricted(item[1]))
-        if isinstance(item, str) and getattr(self._field(item), "remote_field", None):
+        if isinstance(item, str) and getattr(self.__field(item), "remote_field", None):
             return (item, VisibleRelatedFilter)
         return item
 
-    def _field(self, path: str) -> Any:
+    def __field(self, path: str) -> Any:
         model, field = self.model, None
         for part in path.split("__"):
             field = model._meta.get_field(part)

@@ -65,21 +65,21 @@ class ActionWrites(_Base):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
-            self._update(request, obj, form)
+            self.__update(request, obj, form)
         else:
-            self._create(request, obj, form)
+            self.__create(request, obj, form)
         for action in self.get_actions_submit_line(request, obj.pk):
             if action.action_name in request.POST:
                 action.method(request, obj)
 
-    def _create(self, request: HttpRequest, obj: Any, form: Any) -> None:
+    def __create(self, request: HttpRequest, obj: Any, form: Any) -> None:
         created = self.perform_create(request, obj, form)
         if created is not None and created is not obj:
             obj.__dict__.update(created.__dict__)
         if obj.pk is None:
             raise ImproperlyConfigured(f"{type(self).__name__}.perform_create must return the object it created")
 
-    def _update(self, request: HttpRequest, obj: Any, form: Any) -> None:
+    def __update(self, request: HttpRequest, obj: Any, form: Any) -> None:
         stored = self.get_object(request, str(obj.pk))
         if not self.has_change_permission(request, stored):
             raise PermissionDenied
@@ -113,7 +113,7 @@ class ActionWrites(_Base):
         except (*REFUSALS, ProtectedError) as error:
             if request.method != "POST" or not self.has_delete_permission(request, unquote(object_id)):
                 raise
-            self._tell(request, error)
+            self.__tell(request, error)
             return HttpResponseRedirect(self.url_of(unquote(object_id)))
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
@@ -122,10 +122,10 @@ class ActionWrites(_Base):
         except (*REFUSALS, ProtectedError) as error:
             if request.method != "POST" or not self.has_view_permission(request):
                 raise
-            self._tell(request, error)
+            self.__tell(request, error)
             return HttpResponseRedirect(request.get_full_path())
 
-    def _tell(self, request: HttpRequest, error: Exception) -> None:
+    def __tell(self, request: HttpRequest, error: Exception) -> None:
         if isinstance(error, ProtectedError):
             messages.error(request, "This can't be deleted: other things refer to it.")
         else:

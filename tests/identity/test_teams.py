@@ -158,7 +158,7 @@ def test_a_team_is_deleted_when_nothing_refers_to_it(acme: Team, research: Team)
 class Moves(HypothesisCase):
     """Whatever moves are tried, the tree stays a tree and every member is in exactly the groups of its path."""
 
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=10, deadline=None)
     @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12))
     def test_any_sequence_of_moves_leaves_a_tree_with_the_right_members(self, moves: list[tuple[int, int]]) -> None:
         root = factories.organization()
