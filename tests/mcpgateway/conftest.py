@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import httpx2
@@ -33,6 +35,7 @@ META = {
     "io.modelcontextprotocol/clientInfo": {"name": "tests", "version": "1"},
 }
 
+T = TypeVar("T")
 _ids = itertools.count(1000)
 
 
@@ -95,6 +98,12 @@ class McpHouse(House):
         """One well-formed message of the stateless era."""
         message, headers = modern_message(method, params, rpc_id=rpc_id)
         return self.post(slug, message, headers={**headers, **more.pop("headers", {})}, **more)
+
+    @staticmethod
+    def run(use: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Runs a coroutine for a test that is not one itself, because it uses the database."""
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(lambda: asyncio.run(use())).result()
 
     @contextlib.asynccontextmanager
     async def sdk(self, slug: str, *, mode: str = "auto", key: str | None = None, **more: Any) -> AsyncIterator[Client]:
