@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from dataplane.asgi import Headers, Request
@@ -55,8 +56,8 @@ def _runtime(kit: Kit, section: object) -> Runtime:
 
 
 def _handler(gateway: ModelGateway | Catalog) -> Handler:
-    async def handle(kit: Kit, request: Request) -> None:
-        await serve(kit, gateway, request)
+    def handle(kit: Kit, request: Request) -> Awaitable[None]:
+        return serve(kit, gateway, request)
 
     return handle
 

@@ -68,7 +68,7 @@ def integer(fields: Fields, name: str) -> int | None:
     if raw is None:
         return None
     try:
-        value = _integers.decode(raw)
+        value: int | None = _integers.decode(raw)
     except msgspec.MsgspecError:
         raise BadRequest(f"The field {name} must be an integer, {MAX_INTEGER} at the most.", param=name, code="invalid_type") from None
     if value is not None and value < 0:

@@ -9,7 +9,7 @@ from dataplane.call import Call, Leg, Meter
 from dataplane.errors import BadRequest, NotFound, UpstreamFailed
 from dataplane.snapshot import KeyRecord
 from dataplane.store import Snapshot
-from dataplane.upstream import Answer
+from dataplane.upstream import Answer, Prepared
 from llmgateway.proxy import body as bodies
 from llmgateway.proxy.dialects.endpoint import Endpoint
 from llmgateway.proxy.routing import with_fallbacks
@@ -52,20 +52,18 @@ class ModelCall(Call):
 
     def _estimate(self, model: Model) -> None:
         endpoint, fields = self._endpoint, self._fields
-        candidates = [deployment for deployment in model.deployments if deployment.dialect == endpoint.dialect]
-        if not candidates:
+        rates = model.rates(endpoint.dialect)
+        if rates is None:
             raise _other_dialect(model)
         asked = next((value for name in endpoint.maximum if (value := bodies.integer(fields, name)) is not None), None)
         output = 0
         if endpoint.has_output:
-            output = (model.max_output if asked is None else asked) * max(1, bodies.integer(fields, "n") or 1)
+            output = model.max_output if asked is None else asked
+            if (answers := bodies.integer(fields, "n")) is not None:
+                output *= max(1, answers)
         size = len(self._body)
-        worst = [
-            deployment.rates.reserve(input_tokens=size // BYTES_PER_TOKEN + 1, output_tokens=output)
-            for deployment in candidates
-            if deployment.rates is not None
-        ]
-        self.reserve = max(worst) if worst else None
+        if rates:
+            self.reserve = max(rate.reserve(input_tokens=size // BYTES_PER_TOKEN + 1, output_tokens=output) for rate in rates)
         self.tokens = size // 4 + (asked or 0)
         self.estimate = {"input": size // 4, "output": 0}
         self.expectation = self.model
@@ -78,21 +76,18 @@ class ModelCall(Call):
         owned = self._injected
         if deployment.model != self.model:
             owned = {**owned, "model": deployment.model}
-        request = self._request
-        headers = list(deployment.headers)
-        for name in self._endpoint.forwarded:
-            value = request.headers.get(name)
-            if value is not None:
-                headers.append((name.decode(), value.decode("latin-1")))
-        for default, text in self._endpoint.defaults:
-            if default.encode() not in request.headers:
-                headers.append((default, text))
-        url = deployment.base + self._endpoint.path
+        request, endpoint = self._request, self._endpoint
+        headers = [(name, value.decode("latin-1")) for key, name in endpoint.forwarded if (value := request.headers.get(key)) is not None]
+        for key, name, text in endpoint.defaults:
+            if key not in request.headers:
+                headers.append((name, text))
+        target: str | Prepared = deployment.prepared(endpoint.path)
         if request.query:
-            url += "?" + request.query.decode("latin-1")
+            target = f"{deployment.base}{endpoint.path}?{request.query.decode('latin-1')}"
+            headers += deployment.headers
         return Leg(
             deployment.upstream,
-            url,
+            target,
             headers=headers,
             body=bodies.rewrite(self._body, self._fields, owned),
             rates=deployment.rates,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dataplane.money import Rates
 from dataplane.sealing import SealError
 from dataplane.snapshot import DeploymentRecord, LlmSection, ModelRecord, ProviderRecord
-from dataplane.upstream import Refused
+from dataplane.upstream import Prepared, Refused
 
 if TYPE_CHECKING:
     from dataplane.kit import Kit
@@ -22,7 +22,7 @@ DEFAULT_MAX_OUTPUT = 4096
 class Deployment:
     """A provider's model as it is called: `base` lacks the endpoint's path, `headers` carry the house's credential."""
 
-    __slots__ = ("base", "dialect", "headers", "model", "name", "priority", "provider", "rates", "upstream", "weight")
+    __slots__ = ("_prepared", "base", "dialect", "headers", "model", "name", "priority", "provider", "rates", "upstream", "weight")
 
     def __init__(self, kit: Kit, provider: ProviderRecord, record: DeploymentRecord) -> None:
         self.provider = provider.name
@@ -38,7 +38,15 @@ class Deployment:
             secret = kit.sealer.open(provider.credential, bound_to=f"llmgateway.provider:{provider.id}:credential")
             self.headers.append(("x-api-key", secret) if provider.dialect == "anthropic" else ("authorization", f"Bearer {secret}"))
         timeouts = (provider.connect_timeout, provider.read_timeout, provider.total_timeout)
+        self._prepared: dict[str, Prepared] = {}
         self.upstream = kit.upstreams.get(self.base, allow_private=provider.allow_private_network, timeouts=timeouts)
+
+    def prepared(self, path: str) -> Prepared:
+        """Its address for one endpoint, with the headers of every call."""
+        found = self._prepared.get(path)
+        if found is None:
+            found = self._prepared[path] = Prepared(self.base + path, self.headers)
+        return found
 
 
 def base_url(provider: ProviderRecord) -> str:
@@ -52,15 +60,24 @@ def base_url(provider: ProviderRecord) -> str:
 class Model:
     """A model with its deployments in tiers of equal priority, best first."""
 
-    __slots__ = ("deployments", "record", "tiers")
+    __slots__ = ("_rates", "deployments", "record", "tiers")
 
     def __init__(self, record: ModelRecord, deployments: list[Deployment]) -> None:
         self.record = record
         self.deployments = deployments
+        self._rates: dict[str, list[Rates] | None] = {}
         by_priority: dict[int, list[Deployment]] = {}
         for deployment in deployments:
             by_priority.setdefault(deployment.priority, []).append(deployment)
         self.tiers = [by_priority[priority] for priority in sorted(by_priority)]
+
+    def rates(self, dialect: str) -> list[Rates] | None:
+        """The different rates at which it is served in this dialect; None when it is not served in it at all."""
+        if dialect not in self._rates:
+            spoken = [deployment for deployment in self.deployments if deployment.dialect == dialect]
+            priced = {deployment.rates.ref: deployment.rates for deployment in spoken if deployment.rates is not None}
+            self._rates[dialect] = list(priced.values()) if spoken else None
+        return self._rates[dialect]
 
     @property
     def max_output(self) -> int:

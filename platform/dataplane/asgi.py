@@ -54,23 +54,23 @@ class Request:
 
     def guard(self) -> None:
         """Fills `headers`. Raises HeadersTooLarge or BadRequest for a head that no honest client sends."""
-        headers = self.headers
-        size = count = 0
-        for name, value in self.raw_headers:
-            count += 1
-            length = len(name) + len(value)
-            size += length
-            if length > MAX_HEADER or size > MAX_HEADER_BLOCK or count > MAX_HEADERS:
-                raise HeadersTooLarge(f"Headers are limited to {MAX_HEADERS}, {MAX_HEADER} bytes each, {MAX_HEADER_BLOCK} in all.")
-            if name in headers:
-                if name in _ONCE:
-                    raise BadRequest(f"The header {name.decode('latin-1')} was sent twice.", code="duplicate_header")
-                continue
-            headers[name] = value.strip() if value[:1].isspace() or value[-1:].isspace() else value
+        raw = self.raw_headers
+        headers = dict(raw)
+        if len(headers) != len(raw):
+            headers = _first_of_each(raw)
+        values = headers.values()
+        if len(raw) > MAX_HEADERS or sum(map(len, headers)) + sum(map(len, values)) > MAX_HEADER:
+            _measure(raw)
+        for value in values:
+            if value and (value[0] <= 32 or value[-1] <= 32):
+                headers = {name: value.strip() for name, value in headers.items()}
+                break
         if b"transfer-encoding" in headers and b"content-length" in headers:
             raise BadRequest("Content-Length and Transfer-Encoding were both sent.", code="ambiguous_length")
-        if b"\x00" in headers.get(b"host", b"") or b"@" in headers.get(b"host", b"") or b"/" in headers.get(b"host", b""):
+        host = headers.get(b"host")
+        if host is not None and (b"@" in host or b"/" in host or b"\x00" in host):
             raise BadRequest("The Host header is malformed.", code="bad_host")
+        self.headers = headers
 
     async def body(self, *, limit: int = MAX_BODY) -> bytes:
         """The whole body. Raises PayloadTooLarge (before reading where the length is declared) or Disconnected."""
@@ -112,18 +112,14 @@ class Request:
 
 
 class Watch:
-    """Calls `leave` when a call's caller leaves. It begins late: most calls are over before it is worth a task."""
+    """Calls `leave` when a call's caller leaves."""
 
-    __slots__ = ("_handle", "_leave", "_request", "_task", "gone")
+    __slots__ = ("_leave", "_request", "_task", "gone")
 
-    def __init__(self, request: Request, leave: Callable[[], None], *, after: float = 0.05) -> None:
+    def __init__(self, request: Request, leave: Callable[[], None]) -> None:
         self._request = request
         self._leave = leave
-        self._task: asyncio.Task[None] | None = None
         self.gone = False
-        self._handle = asyncio.get_running_loop().call_later(after, self._begin)
-
-    def _begin(self) -> None:
         self._task = asyncio.create_task(self._wait())
 
     async def _wait(self) -> None:
@@ -132,9 +128,24 @@ class Watch:
         self._leave()
 
     def stop(self) -> None:
-        self._handle.cancel()
-        if self._task is not None:
-            self._task.cancel()
+        self._task.cancel()
+
+
+def _first_of_each(raw: Headers) -> dict[bytes, bytes]:
+    """The first value of each name. Raises BadRequest when what must be told once is told twice."""
+    headers: dict[bytes, bytes] = {}
+    for name, value in raw:
+        if name not in headers:
+            headers[name] = value
+        elif name in _ONCE:
+            raise BadRequest(f"The header {name.decode('latin-1')} was sent twice.", code="duplicate_header")
+    return headers
+
+
+def _measure(raw: Headers) -> None:
+    sizes = [len(name) + len(value) for name, value in raw]
+    if len(sizes) > MAX_HEADERS or max(sizes) > MAX_HEADER or sum(sizes) > MAX_HEADER_BLOCK:
+        raise HeadersTooLarge(f"Headers are limited to {MAX_HEADERS}, {MAX_HEADER} bytes each, {MAX_HEADER_BLOCK} in all.")
 
 
 async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:

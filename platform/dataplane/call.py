@@ -14,7 +14,7 @@ from dataplane.errors import HouseError
 from dataplane.money import Rates
 from dataplane.snapshot import KeyRecord
 from dataplane.store import Snapshot
-from dataplane.upstream import Answer, Upstream
+from dataplane.upstream import Answer, Prepared, Upstream
 
 if TYPE_CHECKING:
     from dataplane.kit import Kit
@@ -33,7 +33,7 @@ class Leg:
     def __init__(
         self,
         upstream: Upstream,
-        url: str,
+        url: str | Prepared,
         *,
         headers: list[tuple[str, str]],
         body: bytes,

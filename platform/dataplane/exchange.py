@@ -1,32 +1,21 @@
-"""Dispatch, relay and settlement of one admitted call.
-
-Each attempt is a leg with an intent before it and a settlement after it, whatever happens in between: an answer, an
-error, a lost upstream, a caller that leaves, a key that is revoked. Nothing is written to the caller before the first
-byte of an answer is at hand, so until then another deployment may be tried and a true status can be sent.
-"""
+"""One admitted call on its way: its attempts in turn, its caller watched, its admission settled at the end."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from dataplane import money
 from dataplane.asgi import Request, Watch
-from dataplane.call import Call, Leg, Meter, Usage
+from dataplane.attempt import Attempt
+from dataplane.call import Call, Leg, Usage
 from dataplane.errors import HouseError, Unauthorized, UpstreamFailed
-from dataplane.events import Intent, UsageEvent
-from dataplane.ids import new_id
-from dataplane.upstream import Answer
 
 if TYPE_CHECKING:
     from dataplane.kit import Kit
     from dataplane.limits import Admission
-
-ERROR_BODY = 1024 * 1024
-ZERO = Decimal(0)
 
 
 class Exchange:
@@ -40,6 +29,7 @@ class Exchange:
         "nano",
         "request",
         "route",
+        "seen",
         "sending_since",
         "started",
         "task",
@@ -62,27 +52,40 @@ class Exchange:
         self.tokens = 0
         self.sending_since = 0.0
         self.waiting = False
+        self.seen = False
+        self.watch: Watch | None = None
+
+    @property
+    def gone(self) -> bool:
+        """Whether the caller has left."""
+        return self.watch is not None and self.watch.gone
+
+    def look(self) -> None:
+        """Called every now and then while the call runs. From the second time on it is known to be a long one, and worth a
+        task that waits for its caller to leave: most calls are over before."""
+        if self.seen and self.watch is None:
+            self.watch = Watch(self.request, self._left)
+        self.seen = True
 
     async def run(self) -> None:
         """Tries the legs in turn. Raises HouseError when none gave an answer."""
         self.task = asyncio.current_task()
-        assert self.task is not None
-        self.watch = Watch(self.request, self._left)
-        active = self.kit.active
-        active.add(self)
+        kit = self.kit
+        kit.watch_over(self)
         if self.call.head_first:
             self.admission.settle(None, 0)
         try:
             await self._legs(self.call.legs())
         except asyncio.CancelledError:
-            if not (self.cut or self.watch.gone):
+            if self.task is None or not (self.cut or self.gone):
                 raise
             self.task.uncancel()
-            if not (self.started or self.watch.gone):
+            if not (self.started or self.gone):
                 raise Unauthorized("The API key is not valid: it is unknown, revoked or expired.") from None
         finally:
-            active.discard(self)
-            self.watch.stop()
+            kit.active.discard(self)
+            if self.watch is not None:
+                self.watch.stop()
             if not self.call.head_first:
                 self.admission.settle(self.nano, self.tokens)
 
@@ -92,7 +95,7 @@ class Exchange:
         while leg is not None:
             attempt = Attempt(self, leg)
             following = await attempt.run(legs)
-            if following is attempt.DONE or self.watch.gone:
+            if following is attempt.DONE or self.gone:
                 return
             failure, leg = attempt.failure, following
         raise failure or UpstreamFailed("No deployment can take this call.")
@@ -114,257 +117,8 @@ class Exchange:
         await self.request.send(message)
         self.sending_since = 0.0
 
-    def account(self, cost: Decimal | None, usage: Usage) -> None:
+    def account(self, cost: int | None, usage: Usage) -> None:
+        """Adds what a leg cost (1e-18 USD) and used to what the admission is settled with."""
         if cost is not None:
-            self.nano = (self.nano or 0) + money.to_nano(cost)
+            self.nano = (self.nano or 0) + money.atto_to_nano(cost)
         self.tokens += usage.get("input", 0) + usage.get("cached_read", 0) + usage.get("output", 0)
-
-
-class Attempt:
-    """One leg."""
-
-    DONE = Leg.__new__(Leg)
-    """Marks that the caller has been answered."""
-
-    __slots__ = ("answer", "exchange", "failure", "first_byte", "id", "leg", "meter", "settled", "started_at", "wall")
-
-    def __init__(self, exchange: Exchange, leg: Leg) -> None:
-        self.exchange = exchange
-        self.leg = leg
-        self.failure: HouseError | None = None
-        self.meter: Meter | None = None
-        self.answer: Answer | None = None
-        self.first_byte: float | None = None
-        self.settled = False
-
-    async def run(self, legs: Iterator[Leg]) -> Leg | None:
-        """The next leg to try, None when there is none left (`failure` says why), DONE when the caller was answered."""
-        exchange, leg = self.exchange, self.leg
-        exchange.tries += 1
-        named = f"{leg.provider}/{leg.deployment}" if leg.provider else leg.deployment
-        exchange.route = f"{named}; tries={exchange.tries}".encode("latin-1", "replace")
-        self._intend()
-        exchange.waiting = True
-        try:
-            answer = await leg.upstream.send(leg.method, leg.url, headers=leg.headers, body=leg.body, stream=exchange.call.stream)
-        except UpstreamFailed as error:
-            return self._lost(error, legs)
-        except BaseException:
-            self._settle("aborted", usage=None)
-            raise
-        finally:
-            exchange.waiting = False
-        try:
-            self.answer = answer
-            if exchange.watch.gone:
-                return await self._unwanted(answer)
-            return await self._relay(answer, legs)
-        except UpstreamFailed as error:
-            return self._lost(error, legs)
-        except BaseException:
-            meter = self.meter
-            outcome = _outcome(meter) if meter is not None and meter.complete else "aborted"
-            self._settle(outcome, usage=meter.usage() if meter is not None else None)
-            raise
-        finally:
-            await answer.close()
-
-    async def _unwanted(self, answer: Answer) -> Leg:
-        """The caller left before the head came. A stream is stopped here; what is answered in one piece is paid for in
-        full by now, so its true usage is read."""
-        usage: Usage | None = {}
-        if answer.status < 400:
-            content_type = answer.header("content-type")
-            if content_type is not None and content_type.startswith("text/event-stream"):
-                usage = None
-            else:
-                self.meter = meter = self.exchange.call.meter(self.leg, answer)
-                meter.whole(await answer.read())
-                usage = meter.usage()
-        self._settle("aborted", usage=usage)
-        return self.DONE
-
-    async def _relay(self, answer: Answer, legs: Iterator[Leg]) -> Leg | None:
-        call = self.exchange.call
-        if answer.status >= 400:
-            following = next(legs, None) if call.may_retry(answer.status) else None
-            body = await answer.read(limit=ERROR_BODY)
-            self._settle("error", usage={})
-            if following is not None:
-                return following
-            await self._respond(answer, call.errored(answer, body))
-            return self.DONE
-        self.meter = meter = call.meter(self.leg, answer)
-        content_type = answer.header("content-type")
-        if content_type is not None and content_type.startswith("text/event-stream"):
-            return await self._stream(answer, meter)
-        body = meter.whole(await answer.read())
-        cost = self._settle(_outcome(meter), usage=meter.usage())
-        await self._respond(answer, body, cost=cost)
-        return self.DONE
-
-    def _lost(self, error: UpstreamFailed, legs: Iterator[Leg]) -> Leg | None:
-        """The upstream failed before the caller got anything. What may have been billed is settled as an estimate."""
-        if self.exchange.started:
-            raise error
-        self.failure = error
-        self._settle("error", usage=None if getattr(error, "sent", True) else {}, status=error.status)
-        return next(legs, None)
-
-    async def _respond(self, answer: Answer, body: bytes, *, cost: Decimal | None = None) -> None:
-        exchange = self.exchange
-        headers = self._headers(answer)
-        if cost is not None:
-            headers.append((b"x-customhouse-cost", money.to_text(cost).encode()))
-        if answer.status != 204:
-            headers.append((b"content-length", b"%d" % len(body)))
-        exchange.started = True
-        await exchange.request.send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await exchange.request.send({"type": "http.response.body", "body": body})
-
-    def _headers(self, answer: Answer) -> list[tuple[bytes, bytes]]:
-        exchange = self.exchange
-        headers = [
-            *exchange.call.answer_headers(answer),
-            (b"x-request-id", exchange.request.id.encode()),
-            (b"x-customhouse-route", exchange.route),
-        ]
-        if limits := {name.encode(): value.encode() for name, value in exchange.admission.headers()}:
-            # The caller's own limits stand in the place of those that the upstream sets the house.
-            headers = [*(pair for pair in headers if pair[0] not in limits), *limits.items()]
-        return headers
-
-    async def _stream(self, answer: Answer, meter: Meter) -> Leg | None:
-        exchange = self.exchange
-        out = b"" if exchange.call.head_first else await self._first(answer, meter)
-        self.first_byte = time.perf_counter()
-        exchange.started = True
-        headers = [*self._headers(answer), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
-        await exchange.send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await self._pump(answer, meter, out)
-        return self.DONE
-
-    @staticmethod
-    async def _first(answer: Answer, meter: Meter) -> bytes:
-        out = b""
-        while not out:
-            data = await answer.chunk()
-            if data is None:
-                out = meter.finish()
-                break
-            out = meter.feed(data)
-        if not out:
-            raise UpstreamFailed("The upstream opened a stream and closed it without an event.")
-        return out
-
-    async def _pump(self, answer: Answer, meter: Meter, out: bytes) -> None:
-        """Relays until the end. A stream that breaks ends with an error of the caller's protocol, never in silence."""
-        exchange = self.exchange
-        send = exchange.send
-        await send({"type": "http.response.body", "body": out, "more_body": True})
-        try:
-            while (data := await answer.chunk()) is not None:
-                if out := meter.feed(data):
-                    await send({"type": "http.response.body", "body": out, "more_body": True})
-            tail = meter.finish()
-            self._settle(_outcome(meter), usage=meter.usage())
-        except UpstreamFailed as error:
-            tail = meter.broken(error, exchange.request.id)
-            if meter.complete:
-                self._settle(_outcome(meter), usage=meter.usage())
-            else:
-                self._settle("error", usage=meter.usage(), status=error.status)
-        except asyncio.CancelledError:
-            if exchange.cut:
-                await self._end_cut(meter)
-            raise
-        await send({"type": "http.response.body", "body": tail, "more_body": False})
-
-    async def _end_cut(self, meter: Meter) -> None:
-        error = HouseError(f"The house ended this stream: {self.exchange.cut}.", code="stream_cut")
-        last = {"type": "http.response.body", "body": meter.broken(error, self.exchange.request.id), "more_body": False}
-        if not self.exchange.sending_since:
-            await self.exchange.request.send(last)
-
-    def _intend(self) -> None:
-        exchange, leg, call = self.exchange, self.leg, self.exchange.call
-        principal, team = call.key.principal, call.snapshot.teams.get(call.key.principal.team or 0)
-        self.id = new_id()
-        self.wall = time.time()
-        self.started_at = time.perf_counter()
-        if not call.journaled:
-            return
-        exchange.kit.journal.intent(
-            Intent(
-                id=self.id,
-                request_id=exchange.request.id,
-                at=self.wall,
-                plane=call.plane,
-                principal=principal.ref,
-                principal_name=principal.name,
-                key=call.key.id,
-                key_name=call.key.name,
-                team=principal.team,
-                team_name=team.name if team is not None else "",
-                model=call.model,
-                provider=leg.provider,
-                deployment=leg.deployment,
-                server=call.server,
-                tool=call.tool,
-                agent=call.agent,
-                price=leg.rates.ref if leg.rates is not None else "",
-                reserve=exchange.admission.reserved,
-                accounts=exchange.admission.accounts,
-                estimate=call.estimate,
-            )
-        )
-
-    def _settle(self, outcome: str, *, usage: Usage | None, status: int = 0) -> Decimal | None:
-        """Writes the leg's one settlement; later calls do nothing. `usage` None: estimated from what passed."""
-        if self.settled:
-            return None
-        self.settled = True
-        exchange, leg, call = self.exchange, self.leg, self.exchange.call
-        estimated = usage is None
-        if usage is None:
-            usage = call.estimate if self.meter is None else call.estimate | self.meter.partial()
-        cost = leg.rates.cost(usage) if leg.rates is not None and usage else (ZERO if not usage else None)
-        now = time.perf_counter()
-        exchange.kit.metrics.call(call.plane, outcome, now - self.started_at)
-        if not call.journaled:
-            return None
-        principal, team = call.key.principal, call.snapshot.teams.get(call.key.principal.team or 0)
-        exchange.account(cost, usage)
-        exchange.kit.journal.settle(
-            UsageEvent(
-                id=self.id,
-                request_id=exchange.request.id,
-                at=self.wall,
-                plane=call.plane,
-                principal=principal.ref,
-                principal_name=principal.name,
-                key=call.key.id,
-                key_name=call.key.name,
-                team=principal.team,
-                team_name=team.name if team is not None else "",
-                model=call.model,
-                provider=leg.provider,
-                deployment=leg.deployment,
-                server=call.server,
-                tool=call.tool,
-                agent=call.agent,
-                outcome=outcome,
-                status=status or (self.answer.status if self.answer is not None else 0),
-                usage=usage,
-                cost=None if cost is None else money.to_text(cost),
-                price=leg.rates.ref if leg.rates is not None else None,
-                estimated=estimated,
-                latency_ms=round((now - self.started_at) * 1000, 3),
-                ttft_ms=None if self.first_byte is None else round((self.first_byte - self.started_at) * 1000, 3),
-            )
-        )
-        return cost
-
-
-def _outcome(meter: Meter) -> str:
-    return "error" if meter.failed else "ok"

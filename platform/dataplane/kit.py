@@ -30,6 +30,8 @@ STALLED_AFTER = 60.0
 """Seconds that one write to a caller may take; then the caller does not read and the call is ended."""
 
 SWEEP_EVERY = 1.0
+LOOK_EVERY = 0.05
+"""Seconds between two looks at the calls that run: a caller that leaves is noticed from the second look on."""
 
 
 class Background(Protocol):
@@ -76,6 +78,7 @@ class Kit:
         self._sweeper: asyncio.Task[None] | None = None
         self._starting: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._looking: asyncio.TimerHandle | None = None
         self.metrics.gauges["active_calls"] = ("Calls under way.", lambda: float(len(self.active)))
         self.metrics.gauges["snapshot_version"] = ("Version of the snapshot that is served.", lambda: float(store.current.version))
         self.metrics.gauges["snapshot_age_seconds"] = ("Since the snapshot last changed.", lambda: time.time() - store.current.loaded_at)
@@ -105,8 +108,8 @@ class Kit:
         """Lets running calls end for up to `patience` seconds, then settles and hands everything back."""
         self.draining = True
         deadline = time.monotonic() + patience
-        while self.active and time.monotonic() < deadline:
-            await asyncio.sleep(0.05)
+        while (running := [exchange.task for exchange in self.active if exchange.task is not None]) and time.monotonic() < deadline:
+            await asyncio.wait(running, timeout=deadline - time.monotonic())
         for exchange in list(self.active):
             exchange.cancel("the house is shutting down")
         if self._sweeper is not None:
@@ -119,6 +122,20 @@ class Kit:
         await self.limits.close()
         await asyncio.to_thread(self.store.save)
         self.journal.close()
+
+    def watch_over(self, exchange: Exchange) -> None:
+        """From now until it leaves `active`, the call is looked at now and then."""
+        self.active.add(exchange)
+        if self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look)
+
+    def _look(self) -> None:
+        """One timer for all calls, and none while there are no calls."""
+        self._looking = None
+        for exchange in self.active:
+            exchange.look()
+        if self.active:
+            self._looking = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look)
 
     def _swapped(self, snapshot: Snapshot) -> None:
         """Runs in whichever thread applied the sections."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -29,12 +30,7 @@ class Metrics:
         if buckets is None:
             buckets = self._buckets[plane] = [0] * (len(BOUNDS) + 1)
             self._sums[plane] = 0.0
-        for index, bound in enumerate(BOUNDS):
-            if seconds <= bound:
-                buckets[index] += 1
-                break
-        else:
-            buckets[-1] += 1
+        buckets[bisect_left(BOUNDS, seconds)] += 1
         self._sums[plane] += seconds
 
     def refusal(self, plane: str, code: str) -> None:

@@ -10,8 +10,8 @@ from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 
 from dataplane.snapshot import PriceRecord
 
-MILLION = Decimal(1_000_000)
 NANO = Decimal(1_000_000_000)
+ATTO_PER_NANO = 10**9
 QUANTUM = Decimal("0.000000000001")
 
 TOKEN_METERS = ("input", "cached_read", "cache_write_5m", "cache_write_1h", "output")
@@ -20,48 +20,74 @@ UNIT_METERS = {"requests": "request", "images": "image", "seconds": "second"}
 
 
 class Rates:
-    """A price ready for arithmetic. Owns the fallbacks: a cached or written token without a price of its own costs what
-    uncached input costs, an audio token what a text token of its direction costs. Audio tokens are counted inside
-    `input` and `output`, so their rate here is the difference."""
+    """A price ready for arithmetic, in whole numbers of 1e-18 USD (atto-dollars) per token or unit: exact, and a third of
+    what decimals cost on every call.
 
-    __slots__ = ("input_nano", "output_nano", "per_token", "per_unit", "ref")
+    Owns the fallbacks: a cached or written token without a price of its own costs what uncached input costs, an audio
+    token what a text token of its direction costs. Audio tokens are counted inside `input` and `output`, so their rate
+    here is the difference."""
+
+    __slots__ = ("_fee", "_input", "_output", "_rates", "ref")
 
     def __init__(self, price: PriceRecord) -> None:
         self.ref = price.ref
         write = price.input if price.cache_write_5m is None else price.cache_write_5m
         base = {"cached_read": price.input, "cache_write_5m": price.input, "cache_write_1h": write}
-        self.per_token: dict[str, Decimal] = {}
+        self._rates: dict[str, int] = {}
         for meter in TOKEN_METERS:
             value = getattr(price, meter)
-            self.per_token[meter] = Decimal(base[meter] if value is None else value) / MILLION
+            self._rates[meter] = _per_token(base[meter] if value is None else value)
         for meter, inside in AUDIO_METERS.items():
             value = getattr(price, meter)
             if value is not None:
-                self.per_token[meter] = Decimal(value) / MILLION - self.per_token[inside]
-        self.per_unit = {meter: Decimal(value) for meter, field in UNIT_METERS.items() if (value := getattr(price, field)) is not None}
-        dearest = max(self.per_token["input"], self.per_token["cache_write_5m"], self.per_token["cache_write_1h"])
-        self.input_nano = dearest * NANO
-        self.output_nano = self.per_token["output"] * NANO
+                self._rates[meter] = _per_token(value) - self._rates[inside]
+        for meter, field in UNIT_METERS.items():
+            if (value := getattr(price, field)) is not None:
+                self._rates[meter] = _per_unit(value)
+        self._fee = self._rates.get("requests")
+        self._input = max(self._rates["input"], self._rates["cache_write_5m"], self._rates["cache_write_1h"])
+        self._output = self._rates["output"]
+
+    def charge(self, usage: Mapping[str, int]) -> int:
+        """Exact cost of what was used, in 1e-18 USD. `reasoning` is not charged apart, it is in `output`."""
+        rates, total = self._rates, 0
+        for meter, count in usage.items():
+            if count and meter in rates:
+                total += rates[meter] * count
+        if self._fee is not None and "requests" not in usage:
+            total += self._fee
+        return total
 
     def cost(self, usage: Mapping[str, int]) -> Decimal:
-        """Exact cost of what was used. `reasoning` is not charged apart, it is in `output`."""
-        total = Decimal(0)
-        for meter, count in usage.items():
-            rate = self.per_token.get(meter)
-            if rate is None:
-                rate = self.per_unit.get(meter)
-            if rate is not None and count:
-                total += rate * count
-        if (fee := self.per_unit.get("requests")) is not None and "requests" not in usage:
-            total += fee
-        return total
+        """The same in USD."""
+        return Decimal(self.charge(usage)).scaleb(-18)
 
     def reserve(self, *, input_tokens: int, output_tokens: int) -> int:
         """The most that a call of this size can cost, in 1e-9 USD: every input token at the dearest input rate."""
-        nano = self.input_nano * input_tokens + self.output_nano * output_tokens
-        if (fee := self.per_unit.get("requests")) is not None:
-            nano += fee * NANO
-        return int(nano.to_integral_value(rounding=ROUND_CEILING))
+        return -(-(self._input * input_tokens + self._output * output_tokens + (self._fee or 0)) // ATTO_PER_NANO)
+
+
+def _per_token(price: str) -> int:
+    """USD per million tokens, of twelve decimals at the most, as 1e-18 USD per token."""
+    return int((Decimal(price) * 10**12).to_integral_value(rounding=ROUND_HALF_EVEN))
+
+
+def _per_unit(price: str) -> int:
+    return int((Decimal(price) * 10**18).to_integral_value(rounding=ROUND_HALF_EVEN))
+
+
+def atto_to_nano(amount: int) -> int:
+    """1e-18 USD to 1e-9 USD, rounded up: a limit is never overrun by rounding."""
+    return -(-amount // ATTO_PER_NANO)
+
+
+def atto_to_text(amount: int) -> str:
+    """1e-18 USD in the form of `to_text`: rounded half-even to the ledger's twelve decimals."""
+    units, rest = divmod(amount, 10**6)
+    if rest > 500_000 or (rest == 500_000 and units & 1):
+        units += 1
+    whole, part = divmod(units, 10**12)
+    return f"{whole}.{part:012d}".rstrip("0") if part else str(whole)
 
 
 FREE = Rates(PriceRecord(ref="free", input="0", output="0", request="0"))

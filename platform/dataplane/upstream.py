@@ -18,6 +18,7 @@ from ipaddress import ip_address
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import ConnectError, PyreqwestError
+from pyreqwest.http import HeaderMap, Url
 from pyreqwest.request import StreamRequest
 from pyreqwest.response import Response
 
@@ -74,6 +75,16 @@ def _heed_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+class Prepared:
+    """Where a deployment is called and the headers that every call to it carries, worked out once."""
+
+    __slots__ = ("headers", "url")
+
+    def __init__(self, url: str, headers: Sequence[tuple[str, str]]) -> None:
+        self.url = Url(url)
+        self.headers = HeaderMap(headers)
 
 
 class Answer:
@@ -176,17 +187,23 @@ class Upstream:
     async def send(
         self,
         method: str,
-        url: str,
+        url: str | Prepared,
         *,
         headers: Sequence[tuple[str, str]],
         body: bytes = b"",
         stream: bool = False,
     ) -> Answer:
-        """Sends and waits for the head. Raises Lost, TimedOut, Refused."""
+        """Sends and waits for the head. `headers` go out beside prepared ones. Raises Lost, TimedOut, Refused."""
         client = self._client
         if client is None or self._pinned_until < time.monotonic():
             client = await self._connectable()
-        builder = client.request(method, url).headers(headers).streamed_read_buffer_limit(0 if stream else HELD_BACK)
+        if isinstance(url, Prepared):
+            builder = client.request(method, url.url).headers(url.headers)
+            for name, value in headers:
+                builder = builder.header(name, value)
+        else:
+            builder = client.request(method, url).headers(headers)
+        builder = builder.streamed_read_buffer_limit(0 if stream else HELD_BACK)
         if body:
             builder = builder.body_bytes(body)
         request = builder.build_streamed()

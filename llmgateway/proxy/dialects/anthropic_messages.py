@@ -7,7 +7,7 @@ import msgspec
 from dataplane.call import Meter, Usage
 from dataplane.errors import HouseError
 from dataplane.sse import Splitter, data_of, event, events
-from llmgateway.proxy.dialects.endpoint import FORWARDED, Endpoint
+from llmgateway.proxy.dialects.endpoint import FORWARDED, Endpoint, headers
 from llmgateway.proxy.dialects.errors import anthropic, anthropic_object
 from llmgateway.proxy.usage import MessagesUsage, from_messages, merge_messages
 
@@ -97,6 +97,6 @@ MESSAGES = Endpoint(
     maximum=("max_tokens",),
     meter=MessagesMeter,
     refuse=anthropic,
-    forwarded=(*FORWARDED, b"anthropic-version", b"anthropic-beta"),
-    defaults=(("anthropic-version", VERSION),),
+    forwarded=(*FORWARDED, *headers("anthropic-version", "anthropic-beta")),
+    defaults=((b"anthropic-version", "anthropic-version", VERSION),),
 )

@@ -10,7 +10,13 @@ from dataplane.call import Meter
 from dataplane.errors import HouseError
 from llmgateway.proxy.body import Fields
 
-FORWARDED = (b"accept", b"user-agent", b"idempotency-key", b"http-referer", b"x-title")
+
+def headers(*names: str) -> tuple[tuple[bytes, str], ...]:
+    """Header names as they come and as they go out."""
+    return tuple((name.encode(), name) for name in names)
+
+
+FORWARDED = headers("accept", "user-agent", "idempotency-key", "http-referer", "x-title")
 """Headers of the caller that go upstream in every dialect. Credentials and cookies never do."""
 
 
@@ -31,5 +37,5 @@ class Endpoint(NamedTuple):
     streams: bool = True
     has_output: bool = True
     inject: Callable[[Fields], dict[str, object]] = nothing_owned
-    forwarded: tuple[bytes, ...] = FORWARDED
-    defaults: tuple[tuple[str, str], ...] = ()
+    forwarded: tuple[tuple[bytes, str], ...] = FORWARDED
+    defaults: tuple[tuple[bytes, str, str], ...] = ()

@@ -12,12 +12,12 @@ from dataplane.call import Meter, Usage
 from dataplane.errors import BadRequest, HouseError
 from dataplane.sse import Splitter, data_of, event, events
 from llmgateway.proxy.body import Fields
-from llmgateway.proxy.dialects.endpoint import FORWARDED, Endpoint
+from llmgateway.proxy.dialects.endpoint import FORWARDED, Endpoint, headers
 from llmgateway.proxy.dialects.errors import openai, openai_object
 from llmgateway.proxy.usage import ChatUsage, from_chat
 
 NULLS = (b',"usage":null', b', "usage": null')
-OPENAI_FORWARDED = (*FORWARDED, b"openai-beta", b"x-client-request-id")
+OPENAI_FORWARDED = (*FORWARDED, *headers("openai-beta", "x-client-request-id"))
 
 
 class _Answer(msgspec.Struct):

@@ -1,0 +1,276 @@
+"""One attempt of a call at one upstream: an intent before it, one settlement after it, whatever happens in between.
+
+Nothing is written to the caller before the first byte of an answer is at hand, so until then another deployment may be
+tried and a true status can be sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from dataplane import money
+from dataplane.call import Leg, Meter, Usage
+from dataplane.errors import HouseError, UpstreamFailed
+from dataplane.events import Intent, UsageEvent
+from dataplane.ids import new_id
+from dataplane.upstream import Answer
+
+if TYPE_CHECKING:
+    from dataplane.exchange import Exchange
+
+ERROR_BODY = 1024 * 1024
+
+
+class Attempt:
+    """One leg."""
+
+    DONE = Leg.__new__(Leg)
+    """Marks that the caller has been answered."""
+
+    __slots__ = ("answer", "exchange", "failure", "first_byte", "id", "leg", "meter", "settled", "started_at", "wall")
+
+    def __init__(self, exchange: Exchange, leg: Leg) -> None:
+        self.exchange = exchange
+        self.leg = leg
+        self.failure: HouseError | None = None
+        self.meter: Meter | None = None
+        self.answer: Answer | None = None
+        self.first_byte: float | None = None
+        self.settled = False
+
+    async def run(self, legs: Iterator[Leg]) -> Leg | None:
+        """The next leg to try, None when there is none left (`failure` says why), DONE when the caller was answered."""
+        exchange, leg = self.exchange, self.leg
+        exchange.tries += 1
+        named = f"{leg.provider}/{leg.deployment}" if leg.provider else leg.deployment
+        exchange.route = f"{named}; tries={exchange.tries}".encode("latin-1", "replace")
+        self._intend()
+        exchange.waiting = True
+        try:
+            answer = await leg.upstream.send(leg.method, leg.url, headers=leg.headers, body=leg.body, stream=exchange.call.stream)
+        except UpstreamFailed as error:
+            return self._lost(error, legs)
+        except BaseException:
+            self._settle("aborted", usage=None)
+            raise
+        finally:
+            exchange.waiting = False
+        try:
+            self.answer = answer
+            if exchange.gone:
+                return await self._unwanted(answer)
+            return await self._relay(answer, legs)
+        except UpstreamFailed as error:
+            return self._lost(error, legs)
+        except BaseException:
+            meter = self.meter
+            outcome = _outcome(meter) if meter is not None and meter.complete else "aborted"
+            self._settle(outcome, usage=meter.usage() if meter is not None else None)
+            raise
+        finally:
+            await answer.close()
+
+    async def _unwanted(self, answer: Answer) -> Leg:
+        """The caller left before the head came. A stream is stopped here; what is answered in one piece is paid for in
+        full by now, so its true usage is read."""
+        usage: Usage | None = {}
+        if answer.status < 400:
+            content_type = answer.header("content-type")
+            if content_type is not None and content_type.startswith("text/event-stream"):
+                usage = None
+            else:
+                self.meter = meter = self.exchange.call.meter(self.leg, answer)
+                meter.whole(await answer.read())
+                usage = meter.usage()
+        self._settle("aborted", usage=usage)
+        return self.DONE
+
+    async def _relay(self, answer: Answer, legs: Iterator[Leg]) -> Leg | None:
+        call = self.exchange.call
+        if answer.status >= 400:
+            following = next(legs, None) if call.may_retry(answer.status) else None
+            body = await answer.read(limit=ERROR_BODY)
+            self._settle("error", usage={})
+            if following is not None:
+                return following
+            await self._respond(answer, call.errored(answer, body))
+            return self.DONE
+        self.meter = meter = call.meter(self.leg, answer)
+        content_type = answer.header("content-type")
+        if content_type is not None and content_type.startswith("text/event-stream"):
+            return await self._stream(answer, meter)
+        body = meter.whole(await answer.read())
+        cost = self._settle(_outcome(meter), usage=meter.usage())
+        await self._respond(answer, body, cost=cost)
+        return self.DONE
+
+    def _lost(self, error: UpstreamFailed, legs: Iterator[Leg]) -> Leg | None:
+        """The upstream failed before the caller got anything. What may have been billed is settled as an estimate."""
+        if self.exchange.started:
+            raise error
+        self.failure = error
+        self._settle("error", usage=None if getattr(error, "sent", True) else {}, status=error.status)
+        return next(legs, None)
+
+    async def _respond(self, answer: Answer, body: bytes, *, cost: str | None = None) -> None:
+        exchange = self.exchange
+        headers = self._headers(answer)
+        if cost is not None:
+            headers.append((b"x-customhouse-cost", cost.encode()))
+        if answer.status != 204:
+            headers.append((b"content-length", b"%d" % len(body)))
+        exchange.started = True
+        await exchange.request.send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await exchange.request.send({"type": "http.response.body", "body": body})
+
+    def _headers(self, answer: Answer) -> list[tuple[bytes, bytes]]:
+        exchange = self.exchange
+        headers = [
+            *exchange.call.answer_headers(answer),
+            (b"x-request-id", exchange.request.id.encode()),
+            (b"x-customhouse-route", exchange.route),
+        ]
+        if limits := {name.encode(): value.encode() for name, value in exchange.admission.headers()}:
+            # The caller's own limits stand in the place of those that the upstream sets the house.
+            headers = [*(pair for pair in headers if pair[0] not in limits), *limits.items()]
+        return headers
+
+    async def _stream(self, answer: Answer, meter: Meter) -> Leg | None:
+        exchange = self.exchange
+        out = b"" if exchange.call.head_first else await self._first(answer, meter)
+        self.first_byte = time.perf_counter()
+        exchange.started = True
+        headers = [*self._headers(answer), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+        await exchange.send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await self._pump(answer, meter, out)
+        return self.DONE
+
+    @staticmethod
+    async def _first(answer: Answer, meter: Meter) -> bytes:
+        out = b""
+        while not out:
+            data = await answer.chunk()
+            if data is None:
+                out = meter.finish()
+                break
+            out = meter.feed(data)
+        if not out:
+            raise UpstreamFailed("The upstream opened a stream and closed it without an event.")
+        return out
+
+    async def _pump(self, answer: Answer, meter: Meter, out: bytes) -> None:
+        """Relays until the end. A stream that breaks ends with an error of the caller's protocol, never in silence."""
+        exchange = self.exchange
+        send = exchange.send
+        await send({"type": "http.response.body", "body": out, "more_body": True})
+        try:
+            while (data := await answer.chunk()) is not None:
+                if out := meter.feed(data):
+                    await send({"type": "http.response.body", "body": out, "more_body": True})
+            tail = meter.finish()
+            self._settle(_outcome(meter), usage=meter.usage())
+        except UpstreamFailed as error:
+            tail = meter.broken(error, exchange.request.id)
+            if meter.complete:
+                self._settle(_outcome(meter), usage=meter.usage())
+            else:
+                self._settle("error", usage=meter.usage(), status=error.status)
+        except asyncio.CancelledError:
+            if exchange.cut:
+                await self._end_cut(meter)
+            raise
+        await send({"type": "http.response.body", "body": tail, "more_body": False})
+
+    async def _end_cut(self, meter: Meter) -> None:
+        error = HouseError(f"The house ended this stream: {self.exchange.cut}.", code="stream_cut")
+        last = {"type": "http.response.body", "body": meter.broken(error, self.exchange.request.id), "more_body": False}
+        if not self.exchange.sending_since:
+            await self.exchange.request.send(last)
+
+    def _intend(self) -> None:
+        exchange, leg, call = self.exchange, self.leg, self.exchange.call
+        principal, team = call.key.principal, call.snapshot.teams.get(call.key.principal.team or 0)
+        self.id = new_id()
+        self.wall = time.time()
+        self.started_at = time.perf_counter()
+        if not call.journaled:
+            return
+        exchange.kit.journal.intent(
+            Intent(
+                id=self.id,
+                request_id=exchange.request.id,
+                at=self.wall,
+                plane=call.plane,
+                principal=principal.ref,
+                principal_name=principal.name,
+                key=call.key.id,
+                key_name=call.key.name,
+                team=principal.team,
+                team_name=team.name if team is not None else "",
+                model=call.model,
+                provider=leg.provider,
+                deployment=leg.deployment,
+                server=call.server,
+                tool=call.tool,
+                agent=call.agent,
+                price=leg.rates.ref if leg.rates is not None else "",
+                reserve=exchange.admission.reserved,
+                accounts=exchange.admission.accounts,
+                estimate=call.estimate,
+            )
+        )
+
+    def _settle(self, outcome: str, *, usage: Usage | None, status: int = 0) -> str | None:
+        """Writes the leg's one settlement; later calls do nothing. `usage` None: estimated from what passed. What it cost,
+        in USD; None when that is not known or not kept."""
+        if self.settled:
+            return None
+        self.settled = True
+        exchange, leg, call = self.exchange, self.leg, self.exchange.call
+        estimated = usage is None
+        if usage is None:
+            usage = call.estimate if self.meter is None else call.estimate | self.meter.partial()
+        charge = 0 if not usage else leg.rates.charge(usage) if leg.rates is not None else None
+        now = time.perf_counter()
+        exchange.kit.metrics.call(call.plane, outcome, now - self.started_at)
+        if not call.journaled:
+            return None
+        principal, team = call.key.principal, call.snapshot.teams.get(call.key.principal.team or 0)
+        cost = None if charge is None else money.atto_to_text(charge)
+        exchange.account(charge, usage)
+        exchange.kit.journal.settle(
+            UsageEvent(
+                id=self.id,
+                request_id=exchange.request.id,
+                at=self.wall,
+                plane=call.plane,
+                principal=principal.ref,
+                principal_name=principal.name,
+                key=call.key.id,
+                key_name=call.key.name,
+                team=principal.team,
+                team_name=team.name if team is not None else "",
+                model=call.model,
+                provider=leg.provider,
+                deployment=leg.deployment,
+                server=call.server,
+                tool=call.tool,
+                agent=call.agent,
+                outcome=outcome,
+                status=status or (self.answer.status if self.answer is not None else 0),
+                usage=usage,
+                cost=cost,
+                price=leg.rates.ref if leg.rates is not None else None,
+                estimated=estimated,
+                latency_ms=round((now - self.started_at) * 1000, 3),
+                ttft_ms=None if self.first_byte is None else round((self.first_byte - self.started_at) * 1000, 3),
+            )
+        )
+        return cost
+
+
+def _outcome(meter: Meter) -> str:
+    return "error" if meter.failed else "ok"
