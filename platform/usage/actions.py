@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from adminkit import permissions
 from audit import trail
+from dataplane import money
 from identity import guards
 from identity.models import APIKey, Team, User
 from usage.models import Budget, Price, UnpricedModel
@@ -175,7 +176,8 @@ def _decimal(name: str, amount: Any) -> Decimal:
 
 
 def _told(price: Price) -> dict[str, Any]:
-    return {**price.amounts, "valid_from": price.valid_from, **({"note": price.note} if price.note else {})}
+    amounts = {meter: money.to_text(amount) for meter, amount in price.amounts.items()}
+    return {**amounts, "valid_from": price.valid_from, **({"note": price.note} if price.note else {})}
 
 
 def _field(subject: Subject) -> str:
