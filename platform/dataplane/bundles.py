@@ -29,13 +29,14 @@ class Bundle:
     """The leases of one key until Unix time `until`. `units` are those that a call takes one of: `rates` (spent by it)
     and `slots` (held by it); then there are `tokens`, and budgets, `hard` and `soft`."""
 
-    __slots__ = ("hard", "key", "nothing", "rates", "slots", "soft", "tokens", "units", "until")
+    __slots__ = ("era", "hard", "key", "nothing", "rates", "slots", "soft", "tokens", "units", "until")
 
-    def __init__(self, key: KeyRecord, leases: list[Lease]) -> None:
+    def __init__(self, key: KeyRecord, leases: list[Lease], era: int) -> None:
         def of(kind: str, *, hard: bool = True) -> tuple[Lease, ...]:
             return tuple(lease for lease in leases if lease.terms.kind == kind and lease.terms.hard is hard)
 
         self.key = key
+        self.era = era
         self.rates, self.slots, self.tokens = of("rpm"), of("conc"), of("tpm")
         self.units = self.rates + self.slots
         self.hard, self.soft = of("budget"), of("budget", hard=False)
@@ -50,6 +51,7 @@ class Bundles:
         self.by_key: dict[int, Bundle] = {}
         self._pool = pool
         self._clock = clock
+        self._era = 0
         self._teams: Mapping[int, TeamRecord] = {}
         self._records: tuple[BudgetRecord, ...] = ()
         self._budgets: dict[str, list[BudgetRecord]] = {}
@@ -66,6 +68,7 @@ class Bundles:
         for record in snapshot.budgets:
             self._budgets.setdefault(record.subject, []).append(record)
         self.by_key.clear()
+        self._era += 1
         self._renew()
 
     def _renew(self) -> None:
@@ -85,10 +88,14 @@ class Bundles:
             elif lease.money or not lease.terms.subject.startswith("key:"):
                 self._pool.forget(lease)
 
+    def current(self, bundle: Bundle) -> bool:
+        """Whether a key's calls still take from these accounts."""
+        return bundle.era == self._era and self._clock() < bundle.until
+
     def build(self, key: KeyRecord) -> Bundle:
         now = self._clock()
         leases = [self._pool.lease(account, terms) for account, terms in self._accounts(key, now)]
-        bundle = self.by_key[key.id] = Bundle(key, leases)
+        bundle = self.by_key[key.id] = Bundle(key, leases, self._era)
         for lease in bundle.soft:
             self._pool.activate(lease)
         return bundle

@@ -115,8 +115,11 @@ class Limits:
                     raise
                 await asyncio.sleep(error.seconds)
                 continue
-            if bundle is self._by_key.get(key.id) and (short := self._short(bundle, demand)):
+            short = self._short(bundle, demand)
+            if short and self._bundles.current(bundle):
                 await self._wait(bundle, *short[0], model=model, waited=clock() - started)
+            else:
+                await asyncio.sleep(0)
         raise AuthorityUnavailable("The house is shutting down.")
 
     def _short(self, bundle: Bundle, demand: Demand) -> Short:

@@ -46,7 +46,9 @@ def house(*budgets: BudgetRecord, team: LimitRecord | None = None, organization:
     return House(budgets=budgets, teams={2: research, 3: TeamRecord(id=3, name="acme", path=(3,), limits=organization)})
 
 
-async def call(limits: Limits, caller: KeyRecord, *, reserve: int | None, cost: int, during: Callable[[], Awaitable[object]] | None = None) -> int:
+async def call(
+    limits: Limits, caller: KeyRecord, *, reserve: int | None, cost: int, during: Callable[[], Awaitable[object]] | None = None
+) -> int:
     """Admits, lets others run, settles. Returns what it cost."""
     admission = await limits.admit(caller, reserve=reserve, tokens=1, model="m")
     await (during or _others)()

@@ -91,7 +91,9 @@ def test_a_budget_of_the_key_its_principal_or_any_team_above_applies(subject: st
     admit(limits, key()).settle(CENT, 1)
     with pytest.raises(BudgetExceeded) as caught:
         admit(limits, key())
-    assert caught.value.message == f"The budget of {subject}, 0.01 USD per month, does not cover this call; it renews at 2026-12-01T00:00:00Z."
+    assert (
+        caught.value.message == f"The budget of {subject}, 0.01 USD per month, does not cover this call; it renews at 2026-12-01T00:00:00Z."
+    )
     assert ("x-should-retry", "false") in caught.value.headers
     assert caught.value.status == 402
 
