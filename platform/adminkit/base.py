@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any, ClassVar
 
 from django.core.exceptions import PermissionDenied
@@ -56,7 +57,12 @@ class ActionAdmin(ActionWrites, ScopedReads, AuditHistory, ModelAdmin):
     def get_unfold_action(self, action: str) -> UnfoldAction:
         found = super().get_unfold_action(action)
         if action not in self._extract_action_names(self.actions_submit_line):
-            found.method = guarded(self, found.method, title=str(found.description))
+            plain = copy(found)
+
+            def allowed(request: HttpRequest, object_id: str | None) -> bool:
+                return bool(self._filter_unfold_actions_by_permissions(request, [plain], object_id))
+
+            found.method = guarded(self, found.method, title=str(found.description), allowed=allowed)
         return found
 
 

@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -33,10 +34,11 @@ def tell(request: HttpRequest, error: Exception) -> None:
         messages.error(request, text)
 
 
-def guarded(admin: Any, method: Callable[..., Any], *, title: str) -> Callable[..., Any]:
+def guarded(admin: Any, method: Callable[..., Any], *, title: str, allowed: Callable[..., bool]) -> Callable[..., Any]:
     """`method` of an unfold action (called with the request and perhaps `object_id`), made safe.
 
-    An object that the user can't see is a 404, a refusal becomes a message and leads back, a GET never writes.
+    An object that the user can't see is a 404, a button that is not theirs a 403 (`allowed`), a refusal by an action
+    becomes a message and leads back, a GET never writes.
     """
 
     @wraps(method)
@@ -44,6 +46,8 @@ def guarded(admin: Any, method: Callable[..., Any], *, title: str) -> Callable[.
         object_id = kwargs.get("object_id")
         if object_id is not None:
             admin.get_object(request, object_id)
+        if not allowed(request, object_id):
+            raise PermissionDenied
         back = admin.url_of(object_id)
         try:
             response = _run(request, method, *args, **kwargs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, ClassVar
 
-from django.contrib.auth.models import AbstractUser, Group, UserManager
+from django.contrib.auth.models import AbstractUser, Group, GroupManager, UserManager
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Coalesce
@@ -129,6 +129,26 @@ class AgentIdentity(User):
         proxy = True
         verbose_name = "agent identity"
         verbose_name_plural = "agent identities"
+
+
+class _Roles(GroupManager):
+    use_in_migrations = False
+
+    def get_queryset(self) -> models.QuerySet[Group]:
+        return super().get_queryset().filter(team__isnull=True)
+
+
+class Role(Group):
+    """A set of model permissions to give to people: what they may do with the things of their team and of those below.
+
+    Django's groups that carry no team. A role alone reaches nothing of other teams.
+    """
+
+    objects = _Roles()  # type: ignore[misc]
+
+    class Meta:
+        proxy = True
+        ordering = ("name",)
 
 
 class APIKey(Limited):
