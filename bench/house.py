@@ -6,9 +6,11 @@ carries snapshot, leases and usage; its database 14 is emptied first.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -66,6 +68,7 @@ class House:
         self._budget, self._events, self._gap = budget, events, gap
         self._cpus = (GATEWAY_CPU, OTHER_CPU) if pinned and (os.cpu_count() or 1) > 1 else (None, None)
         self._running: list[Running] = []
+        self.ids = self.directory / "ids"
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("CUSTOMHOUSE_")},
             "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}",
@@ -95,7 +98,7 @@ class House:
 
     def _start(self) -> None:
         redis.Redis.from_url(REDIS).flushdb()
-        upstream = [sys.executable, str(ROOT / "bench/upstream.py"), "--port", str(self.upstream_port)]
+        upstream = [sys.executable, str(ROOT / "bench/upstream.py"), "--port", str(self.upstream_port), "--ids", str(self.ids)]
         self.run("upstream", [*upstream, "--events", str(self._events), "--gap", str(self._gap)], cpu=self._cpus[1])
         eventually(lambda: listening(self.upstream_port), what="the fake upstream listens")
         file = self.directory / "house.yaml"
@@ -104,6 +107,9 @@ class House:
         self.manage("apply", str(file))
         self.control = self.run("control", [sys.executable, "-m", "config.server"], port=self.web_port, server="daphne", cpu=self._cpus[1])
         eventually(lambda: answers(f"http://127.0.0.1:{self.web_port}/livez"), what="the control plane answers")
+        self.start_gateway()
+
+    def start_gateway(self) -> None:
         self.gateway = self.run("gateway", [sys.executable, "-m", "config.server", "gateway"], port=self.port, cpu=self._cpus[0])
         eventually(lambda: answers(f"{self.url}/readyz"), what="the gateway is ready")
 
@@ -124,6 +130,13 @@ class House:
         if done.returncode:
             raise RuntimeError(f"manage.py {' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout
+
+    def ledger(self, columns: str) -> list[tuple[object, ...]]:
+        """The ledger's entries, straight from the database file."""
+        with contextlib.closing(
+            sqlite3.connect(f"file:{self.directory / 'home' / 'db.sqlite3'}?mode=ro", uri=True, timeout=30)
+        ) as database:
+            return database.execute(f"SELECT {columns} FROM usage_ledgerentry").fetchall()  # noqa: S608 - our own columns
 
     def body(self, name: str, value: object) -> Path:
         """A request body, as a file for the load generator."""

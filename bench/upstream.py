@@ -13,12 +13,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import re
 import signal
 from typing import Any
 
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 CLOSE = re.compile(rb"\r\nconnection:[ \t]*close", re.IGNORECASE)
+REQUEST_ID = re.compile(rb"\r\nx-request-id:[ \t]*([^\r]+)", re.IGNORECASE)
 STREAMED = re.compile(rb'"stream"\s*:\s*true')
 WITH_USAGE = re.compile(rb'"include_usage"\s*:\s*true')
 TEXT = "A fixed answer of the fake upstream, about as long as a short reply in a chat, so that there is something to parse and to meter."
@@ -112,6 +114,8 @@ class Connection(asyncio.Protocol):
     """One keep-alive connection. `seen` counts the bodies of all connections, by path."""
 
     seen: dict[bytes, int] = {}
+    ids: int | None = None
+    """Where the ids of requests are written as they come, one a line."""
 
     def __init__(self, *, events: int, gap: float, delay: float) -> None:
         self.events, self.gap, self.delay = events, gap, delay
@@ -141,6 +145,8 @@ class Connection(asyncio.Protocol):
         if path.endswith(b"/count"):
             return self.reply(answer(dump({key.decode(): count for key, count in self.seen.items()})), head)
         self.seen[path] = self.seen.get(path, 0) + 1
+        if self.ids is not None and (found := REQUEST_ID.search(head)):
+            os.write(self.ids, found.group(1) + b"\n")
         if path.endswith(b"/chat/completions"):
             if STREAMED.search(body):
                 self.busy = True
@@ -190,7 +196,10 @@ async def main() -> None:
     parser.add_argument("--events", type=int, default=50, help="events of a stream")
     parser.add_argument("--gap", type=float, default=0.0, help="seconds between two events of a stream")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before a whole answer")
+    parser.add_argument("--ids", help="file to write the request ids to")
     options = parser.parse_args()
+    if options.ids:
+        Connection.ids = os.open(options.ids, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -81,6 +81,7 @@ class ModelCall(Call):
         for key, name, text in endpoint.defaults:
             if key not in request.headers:
                 headers.append((name, text))
+        headers.append(("x-request-id", request.id))  # so that a call can be found in the provider's log as well
         target: str | Prepared = deployment.prepared(endpoint.path)
         if request.query:
             target = f"{deployment.base}{endpoint.path}?{request.query.decode('latin-1')}"
