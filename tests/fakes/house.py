@@ -67,6 +67,10 @@ class House:
     def client(self, **more: Any) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=30, trust_env=False, verify=NO_TLS, **more)
 
+    def bare_client(self) -> httpx.AsyncClient:
+        """Calls the app in this very event loop, without a server. It does not see a stream's pieces apart."""
+        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://house", timeout=30)
+
     def publish(self) -> None:
         """Makes the contents as they are now what the house serves."""
         self.store.apply(self.contents.sections())

@@ -11,7 +11,7 @@ import msgspec
 from dataplane.events import Intent, Lease, UsageEvent
 from dataplane.journal import Journal
 
-WAIT_LIMIT = 20.0
+WAIT_LIMIT = 10.0
 Line = Intent | UsageEvent | Lease
 _decode = msgspec.json.Decoder(Line).decode
 
@@ -19,6 +19,11 @@ _decode = msgspec.json.Decoder(Line).decode
 def counted(event: UsageEvent) -> dict[str, int]:
     """What was used, without the zeros."""
     return {meter: count for meter, count in event.usage.items() if count}
+
+
+def lines_of(directory: Path) -> list[Line]:
+    """Every whole line of every journal in a directory, of one process or another."""
+    return [_decode(line) for path in sorted(directory.glob("*.log")) for line in path.read_bytes().split(b"\n")[:-1]]
 
 
 class TappedJournal(Journal):

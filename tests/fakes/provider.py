@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from tests.fakes.cassettes import Cassette
 
-WAIT_LIMIT = 20.0
+WAIT_LIMIT = 10.0
 
 
 class Gate:

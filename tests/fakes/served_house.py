@@ -51,7 +51,8 @@ def apart(server: str, home: Path, provider_url: str) -> Iterator[Apart]:
             told = json.loads(line)
             yield Apart(url=told["url"], key=told["key"], home=home, pid=process.pid)
         finally:
-            process.send_signal(signal.SIGTERM)
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
             try:
                 process.wait(STOP_LIMIT)
             except subprocess.TimeoutExpired:
