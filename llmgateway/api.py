@@ -152,6 +152,10 @@ class ModelViewSet(WritableViewSet):
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "book": self._book}
 
+    def perform_update(self, serializer: Any) -> None:
+        super().perform_update(serializer)
+        serializer.context["book"] = PriceBook()  # prices as of now, with what has just been changed
+
     @cached_property
     def _book(self) -> PriceBook:
         return PriceBook()

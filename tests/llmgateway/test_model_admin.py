@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -30,9 +31,10 @@ def page(model: Model, name: str = "change") -> str:
     return reverse(f"admin:llmgateway_model_{name}", args=(model.pk,))
 
 
-def typed(
-    model: Model | None = None, *, deployments: list[dict[str, Any]] = [], fallbacks: list[dict[str, Any]] = [], **fields: Any
-) -> dict[str, Any]:  # noqa: B006
+Rows = Sequence[dict[str, Any]]
+
+
+def typed(model: Model | None = None, *, deployments: Rows = (), fallbacks: Rows = (), **fields: Any) -> dict[str, Any]:
     """What a browser sends for the form: the model's fields, then the rows of both inlines with those that are stored."""
     sent: dict[str, Any] = {
         "name": "main",
