@@ -13,7 +13,7 @@ from dataplane.pipeline import serve
 from dataplane.snapshot import KeyRecord, ServerRecord
 from dataplane.store import Snapshot
 from mcpgateway.proxy.call import Inbound
-from mcpgateway.proxy.eras import check_modern, is_modern, read_headers
+from mcpgateway.proxy.eras import check_modern, is_modern, named, read_headers
 from mcpgateway.proxy.origins import Origins
 from mcpgateway.proxy.refusals import RPC_ID, no_such_server, not_allowed, refuse
 from mcpgateway.proxy.servers import ServerTarget, server_call
@@ -41,7 +41,7 @@ class McpGateway:
         await serve(kit, self, request)
 
     async def open(self, kit: Kit, request: Request, key: KeyRecord, snapshot: Snapshot) -> Call | None:
-        headers = read_headers(request.raw_headers)
+        headers = read_headers(request.headers, request.raw_headers)
         self._origins.check(origin=headers.origin, host=headers.host)
         slug = request.path[len(PREFIX) :].removesuffix("/")
         section = snapshot.mcp.get(slug)
@@ -81,7 +81,9 @@ async def _read(request: Request, inbound: Inbound) -> None:
     if inbound.modern:
         if not message.method:
             raise RpcError(INVALID_REQUEST, "responses are not sent in this protocol version", rpc_id=message.id)
-        check_modern(message, headers)
+        inbound.name = check_modern(message, headers)
+    elif message.id is not None and message.method:
+        inbound.name = named(message)
 
 
 def routes(*, public_url: str, hosts: tuple[str, ...] = ()) -> Routes:

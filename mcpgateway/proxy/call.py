@@ -25,16 +25,13 @@ if TYPE_CHECKING:
     from dataplane.kit import Kit
 
 BOTH = "application/json, text/event-stream"
-STREAM_READ = 3600.0
-STREAM_TOTAL = 86400.0
-"""Seconds that a stream of notifications may be silent and may last: nobody waits for it to answer."""
 
 
 class Inbound:
-    """What came in: who sent what, by which era's rules. `message` is None for GET and DELETE; `slug` is the address it
-    came to, a server's or a toolset's."""
+    """What came in: who sent what, by which era's rules. `message` is None for GET and DELETE; `name` is the tool, prompt
+    or resource that it names; `slug` is the address it came to, a server's or a toolset's."""
 
-    __slots__ = ("headers", "key", "kit", "message", "method", "modern", "sessions", "slug", "snapshot")
+    __slots__ = ("headers", "key", "kit", "message", "method", "modern", "name", "sessions", "slug", "snapshot")
 
     def __init__(
         self, kit: Kit, key: KeyRecord, snapshot: Snapshot, *, slug: str, method: str, headers: McpHeaders, sessions: Sessions
@@ -47,6 +44,7 @@ class Inbound:
         self.headers = headers
         self.sessions = sessions
         self.message: Message | None = None
+        self.name: str | None = None
         self.modern = False
 
     @property
@@ -99,9 +97,7 @@ class ServerCall(Call):
     def legs(self) -> Iterator[Leg]:
         """One: a tool may have been run even if its answer is lost, so no call is made twice."""
         record = self._index.record
-        read, total = (STREAM_READ, STREAM_TOTAL) if self.head_first else (record.read_timeout, record.total_timeout)
-        kit = self._inbound.kit
-        upstream = kit.upstreams.get(record.url, allow_private=record.allow_private_network, timeouts=(record.connect_timeout, read, total))
+        upstream = self._index.upstream(self._inbound.kit.upstreams, lasting=self.head_first)
         rates = self._tool.rates if self._tool is not None else FREE
         yield Leg(
             upstream,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -31,21 +31,11 @@ UNSUPPORTED_VERSION = -32022
 NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 """The param of each method that `Mcp-Name` repeats."""
 
+_MARK = "=?base64?"
 _SENTINEL = re.compile(r"=\?base64\?(.*)\?=")
-_PLAIN = re.compile(r"[\x20-\x7e]*")
 
-_SINGLE = {
-    b"mcp-protocol-version": "version",
-    b"mcp-method": "method",
-    b"mcp-name": "name",
-    b"mcp-session-id": "session",
-    b"last-event-id": "last_event",
-    b"origin": "origin",
-    b"host": "host",
-    b"accept": "accept",
-    b"content-type": "content_type",
-}
-_ROUTING = frozenset({"version", "method", "name"})
+_ROUTING = (b"mcp-protocol-version", b"mcp-method", b"mcp-name")
+_PARAM = b"mcp-param-"
 
 
 class Headers(msgspec.Struct, gc=False):
@@ -67,37 +57,57 @@ class Headers(msgspec.Struct, gc=False):
     repeated: str | None = None
 
 
-def read_headers(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
-    """From an ASGI scope's headers."""
-    headers = Headers()
-    for key, value in raw:
-        field = _SINGLE.get(key)
-        if field is not None:
-            if field in _ROUTING and getattr(headers, field) is not None:
-                headers.repeated = key.decode()
-            setattr(headers, field, value.decode("latin-1").strip(" \t"))
-        elif key.startswith(b"mcp-param-"):
-            headers.param = (*headers.param, (key.decode("latin-1"), value.decode("latin-1").strip(" \t")))
-    return headers
+def read_headers(first: Mapping[bytes, bytes], raw: Sequence[tuple[bytes, bytes]]) -> Headers:
+    """`raw` is an ASGI scope's headers, `first` the first value of each without blanks around it."""
+    get = first.get
+    return Headers(
+        version=_text(get(b"mcp-protocol-version")),
+        method=_text(get(b"mcp-method")),
+        name=_text(get(b"mcp-name")),
+        session=_text(get(b"mcp-session-id")),
+        last_event=_text(get(b"last-event-id")),
+        origin=_text(get(b"origin")),
+        host=_text(get(b"host")),
+        accept=_text(get(b"accept")),
+        content_type=_text(get(b"content-type")),
+        param=tuple((name.decode("latin-1"), value.decode("latin-1").strip(" \t")) for name, value in raw if name.startswith(_PARAM)),
+        repeated=None if len(first) == len(raw) else _repeated(raw),
+    )
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
+
+
+def _repeated(raw: Sequence[tuple[bytes, bytes]]) -> str | None:
+    names = [name for name, _ in raw]
+    return next((name.decode() for name in _ROUTING if names.count(name) > 1), None)
 
 
 def is_modern(headers: Headers, message: Message | None) -> bool:
     """Whether a request is to be read by the rules of the stateless era. The body decides where there is one."""
-    meta = message.params.get("_meta") if message is not None and message.params is not None else None
-    if meta is not None and VERSION_KEY in (members_of(meta) or ()):
+    if headers.version is not None and headers.version not in LEGACY_VERSIONS:
         return True
-    return headers.version is not None and headers.version not in LEGACY_VERSIONS
+    meta = message.params.get("_meta") if message is not None and message.params is not None else None
+    return meta is not None and VERSION_KEY in (members_of(meta) or ())
 
 
-def check_modern(message: Message, headers: Headers) -> None:
-    """The validation ladder of a modern message; the first rung that fails is raised as RpcError, HTTP 400.
+def named(message: Message) -> str | None:
+    """The tool, prompt or resource that a message is about; None where it names none. Raises RpcError -32602."""
+    key = NAMED.get(message.method)
+    return message.text_param(key) if key is not None else None
+
+
+def check_modern(message: Message, headers: Headers) -> str | None:
+    """The validation ladder of a modern message; the first rung that fails is raised as RpcError, HTTP 400. Returns what
+    `named` says.
 
     A notification has no envelope and its headers are not defined, so only its version is looked at."""
     if headers.repeated is not None:
         raise RpcError(HEADER_MISMATCH, f"the header {headers.repeated} appears more than once", rpc_id=message.id)
     if message.id is None:
         _check_supported(headers.version or "", rpc_id=None)
-        return
+        return None
     meta = _envelope(message)
     version = text_of(meta[VERSION_KEY])
     if version is None:
@@ -106,8 +116,11 @@ def check_modern(message: Message, headers: Headers) -> None:
         raise _mismatch("MCP-Protocol-Version", "the protocol version in params._meta", message)
     if headers.method != message.method:
         raise _mismatch("Mcp-Method", "the method in the body", message)
-    _check_name(message, headers)
+    name = named(message)
+    if name is not None and (headers.name is None or decode_header(headers.name) != name):
+        raise _mismatch("Mcp-Name", f"params.{NAMED[message.method]}", message)
     _check_supported(version, rpc_id=message.id)
+    return name
 
 
 def modern_headers(message: Message, name: str | None) -> list[tuple[str, str]]:
@@ -120,14 +133,15 @@ def modern_headers(message: Message, name: str | None) -> list[tuple[str, str]]:
 
 def encode_header(value: str) -> str:
     """Text as a header value: as it is, or in the base64 form where a header would change it (SEP-2243)."""
-    if _PLAIN.fullmatch(value) and value == value.strip() and not _SENTINEL.fullmatch(value):
+    plain = value.isascii() and value.isprintable() and value[:1] != " " and value[-1:] != " "
+    if plain and not (value.startswith(_MARK) and _SENTINEL.fullmatch(value)):
         return value
     return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
 
 
 def decode_header(value: str) -> str | None:
     """The text of a header value; None if it has the base64 form but is not canonical base64 of UTF-8."""
-    form = _SENTINEL.fullmatch(value)
+    form = _SENTINEL.fullmatch(value) if value.startswith(_MARK) else None
     if form is None:
         return value
     try:
@@ -150,15 +164,6 @@ def _envelope(message: Message) -> Members:
     if missing:
         raise RpcError(INVALID_PARAMS, f"params._meta lacks {' and '.join(missing)}", rpc_id=message.id)
     return meta
-
-
-def _check_name(message: Message, headers: Headers) -> None:
-    key = NAMED.get(message.method)
-    if key is None:
-        return
-    wanted = message.text_param(key)
-    if wanted is not None and (headers.name is None or decode_header(headers.name) != wanted):
-        raise _mismatch("Mcp-Name", f"params.{key}", message)
 
 
 def _check_supported(version: str, *, rpc_id: bytes | None) -> None:

@@ -12,8 +12,13 @@ from dataplane.jsonrpc import Members, Message, members_of
 from dataplane.money import per_call
 from dataplane.sealing import Sealer, SealError
 from dataplane.snapshot import ServerRecord, ToolRecord
+from dataplane.upstream import Upstream, Upstreams
 from mcpgateway.proxy.pinning import matches
 from mcpgateway.proxy.refusals import unknown_tool
+
+STREAM_READ = 3600.0
+STREAM_TOTAL = 86400.0
+"""Seconds that a stream of notifications may be silent and may last."""
 
 MAX_ACCESSES = 1024
 MAX_SCREENED_BYTES = 8 * 1024 * 1024
@@ -74,6 +79,18 @@ class ServerIndex:
         self._verified: dict[tuple[str, str], bytes] = {}
         self._screened = _Screened()
         self._credential: tuple[str, str] | None = None
+        self._upstreams: dict[bool, Upstream] = {}
+
+    def upstream(self, upstreams: Upstreams, *, lasting: bool) -> Upstream:
+        """Where this server is called; `lasting` for streams of notifications, which nobody waits for to answer."""
+        found = self._upstreams.get(lasting)
+        if found is None:
+            record = self.record
+            read, total = (STREAM_READ, STREAM_TOTAL) if lasting else (record.read_timeout, record.total_timeout)
+            timeouts = (record.connect_timeout, read, total)
+            found = upstreams.get(record.url, allow_private=record.allow_private_network, timeouts=timeouts)
+            self._upstreams[lasting] = found
+        return found
 
     def credential(self, sealer: Sealer) -> tuple[str, str] | None:
         """The header that the house calls this server with, opened once. Raises Unavailable when it can't be opened."""

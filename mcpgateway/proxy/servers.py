@@ -7,7 +7,7 @@ from dataplane.call import Call
 from dataplane.jsonrpc import INVALID_PARAMS, Message, RpcError, refuse_ambiguous
 from dataplane.snapshot import ServerRecord
 from mcpgateway.proxy.call import Inbound, ServerCall
-from mcpgateway.proxy.eras import MODERN, NAMED, modern_headers
+from mcpgateway.proxy.eras import MODERN, modern_headers
 from mcpgateway.proxy.failures import AUTO, wrong_era
 from mcpgateway.proxy.index import Access, ServerIndex, Tool, server_index
 from mcpgateway.proxy.methods import known
@@ -48,7 +48,7 @@ class ServerTarget:
             refuse_ambiguous(message.params, PARAMS, rpc_id=message.id)
         if message.method != "tools/call":
             return None
-        return self._index.tool_or_refuse(called_name(message), self._access, message=message, modern=self._inbound.modern)
+        return self._index.tool_or_refuse(called_name(self._inbound, message), self._access, message=message, modern=self._inbound.modern)
 
     def _stream(self) -> Call:
         """GET and DELETE of a session."""
@@ -81,12 +81,11 @@ def check_era(index: ServerIndex, inbound: Inbound, message: Message) -> None:
         raise wrong_era(message, modern=inbound.modern, version=inbound.version)
 
 
-def called_name(message: Message) -> str:
+def called_name(inbound: Inbound, message: Message) -> str:
     """The tool that a tools/call names. Raises RpcError -32602 when it names none."""
-    name = message.text_param("name")
-    if name is None:
+    if inbound.name is None:
         raise RpcError(INVALID_PARAMS, "params.name must name a tool", rpc_id=message.id)
-    return name
+    return inbound.name
 
 
 def routing_headers(inbound: Inbound, message: Message | None) -> list[tuple[str, str]]:
@@ -96,5 +95,4 @@ def routing_headers(inbound: Inbound, message: Message | None) -> list[tuple[str
         return [("mcp-protocol-version", version)] if version is not None else []
     if message is None or message.id is None:
         return [("mcp-protocol-version", MODERN)]
-    key = NAMED.get(message.method)
-    return modern_headers(message, message.text_param(key) if key is not None else None)
+    return modern_headers(message, inbound.name)

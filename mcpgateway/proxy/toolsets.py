@@ -134,7 +134,7 @@ class ToolsetTarget:
     def _forward(self, message: Message) -> Call:
         params = message.params or {}
         refuse_ambiguous(params, PARAMS, rpc_id=message.id)
-        name = called_name(message)
+        name = called_name(self._inbound, message)
         member = self._index.members.get(name)
         tool = member.index.tool(member.tool, WHOLE) if member is not None else None
         if member is None or tool is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from hypothesis import given
@@ -16,12 +17,21 @@ from mcp.shared.inbound import (
     find_duplicated_routing_header,
 )
 
+from dataplane.asgi import Request
 from dataplane.jsonrpc import RpcError, parse
-from mcpgateway.proxy.eras import MODERN, check_modern, decode_header, encode_header, is_modern, read_headers
+from mcpgateway.proxy.eras import MODERN, Headers, check_modern, decode_header, encode_header, is_modern, read_headers
 
 texts = st.text(st.characters(codec="utf-8"))
 CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
 VERSION = "io.modelcontextprotocol/protocolVersion"
+
+
+def read(fields: list[tuple[str, str]]) -> Headers:
+    """As the gateway reads a request's headers."""
+    scope = {"method": "POST", "path": "/", "headers": [(name.encode(), text.encode()) for name, text in fields]}
+    request = Request(scope, AsyncMock(), AsyncMock())
+    request.guard()
+    return read_headers(request.headers, request.raw_headers)
 
 
 @given(texts | st.sampled_from(["=?base64?ZWNobw==?=", " x", "x ", "=?base64??=", "a\tb"]))
@@ -69,7 +79,7 @@ def test_a_request_is_refused_for_the_reason_the_sdk_gives(method: str, params: 
 
 def _refused_with(message: Any, fields: list[tuple[str, str]]) -> int | None:
     try:
-        check_modern(parse(json.dumps(message).encode()), read_headers([(name.encode(), text.encode()) for name, text in fields]))
+        check_modern(parse(json.dumps(message).encode()), read(fields))
     except RpcError as error:
         return error.rpc_code
     return None
@@ -87,7 +97,7 @@ def test_a_routing_header_that_comes_twice_is_refused_even_with_the_same_value(n
 
 
 def test_blanks_around_a_header_do_not_count() -> None:
-    headers = read_headers([(b"mcp-name", b" \techo  "), (b"mcp-param-region", b" eu "), (b"mcp-session-id", b" s")])
+    headers = read([("mcp-name", " \techo  "), ("mcp-param-region", " eu "), ("mcp-session-id", " s")])
 
     assert (headers.name, headers.session, headers.param) == ("echo", "s", (("mcp-param-region", "eu"),))
 
@@ -108,6 +118,6 @@ def test_blanks_around_a_header_do_not_count() -> None:
 def test_the_body_decides_the_era_and_the_header_where_the_body_is_silent(version: str | None, meta: Any, modern: bool) -> None:
     params = {} if meta is None else {"_meta": meta}
     message = parse(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": params}).encode())
-    headers = read_headers([] if version is None else [(b"mcp-protocol-version", version.encode())])
+    headers = read([] if version is None else [("mcp-protocol-version", version)])
 
     assert is_modern(headers, message) == modern
