@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from config import env
 from config.databases import database_settings
 from config.logs import logging_settings
+from config.theme import UNFOLD as THEME
 
 CUSTOMHOUSE = env.load()
 ROOT = env.ROOT
@@ -196,7 +197,8 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-UNFOLD = {"SITE_TITLE": "Customhouse", "SITE_HEADER": "Customhouse", "SITE_SYMBOL": "warehouse", "SITE_URL": "/", "SHOW_HISTORY": True}
+
+UNFOLD = THEME
 
 CELERY_BROKER_URL = CUSTOMHOUSE.redis_url or "memory://"
 CELERY_BROKER_TRANSPORT_OPTIONS = {"global_keyprefix": "ch:celery:"} if CUSTOMHOUSE.redis_url else {"polling_interval": 0.1}
