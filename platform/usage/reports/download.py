@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import IO
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
@@ -18,7 +18,7 @@ CHUNK = 256 * 1024
 
 def response(request: HttpRequest, report: CostReport, kind: str) -> StreamingHttpResponse:
     """JSON is shown, the others are saved. Raises BadReport."""
-    file: IO[bytes] = TemporaryFile()  # noqa: SIM115 - closed when it is read to its end or the response is closed
+    file: IO[bytes] = TemporaryFile()  # noqa: SIM115 - the response closes it
     try:
         formats.write(report, kind, file)
         size = file.tell()
@@ -26,7 +26,7 @@ def response(request: HttpRequest, report: CostReport, kind: str) -> StreamingHt
     except BaseException:
         file.close()
         raise
-    chunks: Any = _chunks_async(file) if isinstance(request, ASGIRequest) else _chunks(file)
+    chunks = AsyncChunks(file) if isinstance(request, ASGIRequest) else Chunks(file)
     answer = StreamingHttpResponse(chunks, content_type=formats.CONTENT_TYPES[kind])
     answer["Content-Length"] = str(size)
     answer["Cache-Control"] = "no-store"
@@ -35,14 +35,37 @@ def response(request: HttpRequest, report: CostReport, kind: str) -> StreamingHt
     return answer
 
 
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        while chunk := file.read(CHUNK):
-            yield chunk
+class Chunks:
+    """A file, piece by piece. The response closes it, read or not."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if chunk := self._file.read(CHUNK):
+            return chunk
+        raise StopIteration
+
+    def close(self) -> None:
+        self._file.close()
 
 
-async def _chunks_async(file: IO[bytes]) -> AsyncIterator[bytes]:
-    """An ASGI server would otherwise have Django read all of it into memory first."""
-    with file:
-        while chunk := await asyncio.to_thread(file.read, CHUNK):
-            yield chunk
+class AsyncChunks:
+    """The same for an ASGI server: it would otherwise have Django read all of it into memory first."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if chunk := await asyncio.to_thread(self._file.read, CHUNK):
+            return chunk
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        self._file.close()
