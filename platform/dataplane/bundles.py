@@ -97,6 +97,7 @@ class Bundles:
         leases = [self._pool.lease(account, terms) for account, terms in self._accounts(key, now)]
         bundle = self.by_key[key.id] = Bundle(key, leases, self._era)
         for lease in bundle.soft:
+            lease.unseen = True
             self._pool.activate(lease)
         return bundle
 

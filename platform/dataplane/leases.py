@@ -65,7 +65,7 @@ class Lease:
     __slots__ = (
         "account", "active", "alert", "available", "free", "hungry", "idle", "limit", "money", "newer", "older", "outstanding",
         "pool", "ref", "refused", "reported", "reserved", "scarce", "since_report", "sole", "taken", "terms", "touched", "turn",
-        "unreported", "waiters",
+        "unreported", "unseen", "waiters",
     )  # fmt: skip
 
     def __init__(self, account: str, terms: Terms, pool: LeasePool) -> None:
@@ -78,6 +78,7 @@ class Lease:
         self.refused = NEVER
         self.idle = self.since_report = 0
         self.active = self.touched = self.sole = self.scarce = self.hungry = self.alert = False
+        self.unseen = True
         self.waiters: dict[Waiter, None] = {}
         self.turn = asyncio.Lock()
 
@@ -153,6 +154,7 @@ class Lease:
 
     def look(self, grant: Grant) -> None:
         """Takes in how the account stands."""
+        self.unseen = False
         self.free, self.outstanding = grant.free, grant.outstanding
 
     def accept(self, grant: Grant, reserve: int) -> bool:
@@ -242,7 +244,7 @@ class Lease:
             self.report(keep=not idle)
         elif self.taken != self.available + self.reserved + self.unreported:
             self.report(keep=True)
-        if self.money and self.older != self.reported + self.unreported:
+        if self.money and (self.older != self.reported + self.unreported or (self.unseen and not self.terms.hard)):
             return True
         return bool(self.waiters or self.taken or self.unreported or self.reserved or self.available)
 

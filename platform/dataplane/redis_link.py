@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 SCRIPT = Path(__file__).with_name("authority.lua").read_bytes()
 SHA = hashlib.sha1(SCRIPT, usedforsecurity=False).hexdigest()
 BATCH = 256
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
 REFUSALS = 3
 """Times that Redis may answer a batch with an error of its own before the batch is given up."""
 
@@ -85,7 +85,8 @@ _decode = msgspec.json.Decoder(Reply).decode
 
 class Link:
     """`returned` gets operations whose result nobody takes, with that result. `moved` is called when the epoch has
-    changed, before anything is sent in the new one. `timeout` bounds each attempt, connecting included."""
+    changed, before anything is sent in the new one. `timeout` bounds the two attempts after
+    which Redis is away, connecting included."""
 
     def __init__(self, url: str, *, prefix: str, timeout: float, grace: float) -> None:
         self.prefix = prefix
@@ -96,7 +97,7 @@ class Link:
         self.client: Redis = Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0))
         pool: Any = self.client.connection_pool
         self._connection = pool.make_connection()
-        self._timeout = timeout
+        self._timeout = timeout / 2
         self._grace = str(int(grace * 1000))
         self._worker = uuid.uuid4().hex
         self._run = ""
@@ -154,10 +155,12 @@ class Link:
         outlives the server process that was asked for its name on it."""
         await self._connection.connect()
         told = await self._command("INFO", "server")
-        self._run = next(line[7:].strip().decode() for line in told.splitlines() if line.startswith(b"run_id:"))
+        self._run = next((line[7:].strip().decode() for line in told.splitlines() if line.startswith(b"run_id:")), "")
 
     async def _send(self) -> None:
-        pause = FIRST_PAUSE
+        """A first failure is made good at once: a connection may have been closed in its sleep, or this process may
+        have been too busy to read in time. The second means that Redis is away."""
+        failures = 0
         while self._pending is not None or self._queue or not self.reachable:
             if self._pending is None:
                 self._pending = self._next_batch()
@@ -167,13 +170,15 @@ class Link:
                 async with asyncio.timeout(self._timeout):
                     reply = await self._call(self._pending)
             except (RedisError, OSError, TimeoutError, msgspec.MsgspecError) as error:
-                await self._lost(error)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
+                failures += 1
+                await self._connection.disconnect(nowait=True)
+                if failures > 1:
+                    self._lost(error)
+                    await asyncio.sleep(min(FIRST_PAUSE * 2 ** min(failures, 10), LONGEST_PAUSE))
                 continue
             if not self.reachable:
                 log.info("the budget authority is back")
-            self.reachable, pause = True, FIRST_PAUSE
+            self.reachable, failures = True, 0
             self._settle(reply)
 
     def _next_batch(self) -> Batch | None:
@@ -203,7 +208,7 @@ class Link:
             answer = await self._command("EVAL", SCRIPT, len(keys), *keys, *arguments)
         return _decode(answer)
 
-    async def _lost(self, error: Exception) -> None:
+    def _lost(self, error: Exception) -> None:
         """Nobody waits for a Redis that is away: who asked is told, and so is who asks from now on."""
         if self.reachable:
             log.warning("the budget authority is away: %s", error)
@@ -220,7 +225,6 @@ class Link:
                 self._pending = None
         for operation in self._queue:
             operation.fail()
-        await self._connection.disconnect(nowait=True)
 
     def _settle(self, reply: Reply) -> None:
         batch, self._pending = self._pending, None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dataplane.limits import Limits
@@ -46,19 +46,13 @@ def house(*budgets: BudgetRecord, team: LimitRecord | None = None, organization:
     return House(budgets=budgets, teams={2: research, 3: TeamRecord(id=3, name="acme", path=(3,), limits=organization)})
 
 
-async def call(
-    limits: Limits, caller: KeyRecord, *, reserve: int | None, cost: int, during: Callable[[], Awaitable[object]] | None = None
-) -> int:
+async def call(limits: Limits, caller: KeyRecord, *, reserve: int | None, cost: int) -> int:
     """Admits, lets others run, settles. Returns what it cost."""
     admission = await limits.admit(caller, reserve=reserve, tokens=1, model="m")
-    await (during or _others)()
-    admission.settle(cost, 1)
-    return cost
-
-
-async def _others() -> None:
     for _ in range(3):
         await asyncio.sleep(0)
+    admission.settle(cost, 1)
+    return cost
 
 
 async def until(condition: Callable[[], object], *, within: float = 5.0) -> None:
