@@ -62,7 +62,7 @@ class ServerCall(Call):
     Only calls that do a server's work are journaled as usage events; looking around is relayed without one."""
 
     plane = "mcp"
-    __slots__ = ("_access", "_body", "_inbound", "_index", "_routing", "_session", "_tool")
+    __slots__ = ("_access", "_body", "_inbound", "_index", "_rates", "_routing", "_session")
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class ServerCall(Call):
         self._access = access
         self._routing = routing
         self._session = session
-        self._tool = tool
+        self._rates = FREE
         self._body = message.encode() if message is not None else b""
         self.stream = True
         self.server = index.record.slug
@@ -91,20 +91,19 @@ class ServerCall(Call):
             self.estimate = {"requests": 1}
         if tool is not None:
             self.tool = tool.name
-            self.expectation = f"tool:{self.server}/{tool.name}"
-            self.reserve = tool.rates.reserve(input_tokens=0, output_tokens=0)
+            self.expectation = tool.expectation
+            self._rates, self.reserve = tool.priced()
 
     def legs(self) -> Iterator[Leg]:
         """One: a tool may have been run even if its answer is lost, so no call is made twice."""
         record = self._index.record
         upstream = self._index.upstream(self._inbound.kit.upstreams, lasting=self.head_first)
-        rates = self._tool.rates if self._tool is not None else FREE
         yield Leg(
             upstream,
             record.url,
             headers=self._headers(),
             body=self._body,
-            rates=rates,
+            rates=self._rates,
             deployment=self.server,
             method=self._inbound.method,
         )

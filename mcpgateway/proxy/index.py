@@ -9,7 +9,7 @@ import msgspec
 
 from dataplane.errors import Unavailable
 from dataplane.jsonrpc import Members, Message, members_of
-from dataplane.money import per_call
+from dataplane.money import Rates, per_call
 from dataplane.sealing import Sealer, SealError
 from dataplane.snapshot import ServerRecord, ToolRecord
 from dataplane.upstream import Upstream, Upstreams
@@ -35,15 +35,25 @@ _named = msgspec.json.Decoder(_Named)
 
 
 class Tool:
-    """An approved tool, ready for calls."""
+    """An approved tool. `expectation` names its calls; its price is worked out when it is first called, since a server may have
+    thousands of tools and a republication must not hold other calls up."""
 
-    __slots__ = ("definition", "digest", "name", "rates")
+    __slots__ = ("_price", "_priced", "definition", "digest", "expectation", "name")
 
     def __init__(self, record: ToolRecord, slug: str) -> None:
         self.name = record.name
         self.definition = record.definition
         self.digest = record.digest
-        self.rates = per_call(f"tool:{slug}/{record.name}", record.price)
+        self.expectation = f"tool:{slug}/{record.name}"
+        self._price = record.price
+        self._priced: tuple[Rates, int] | None = None
+
+    def priced(self) -> tuple[Rates, int]:
+        """Its rates, and what one call costs in 1e-9 USD."""
+        if self._priced is None:
+            rates = per_call(self.expectation, self._price)
+            self._priced = (rates, rates.reserve(input_tokens=0, output_tokens=0))
+        return self._priced
 
 
 class Access:
@@ -174,7 +184,7 @@ class ServerIndex:
 
     def _verify(self, tool: Tool, raw: bytes, version: str) -> bool:
         """Bytes that were found equal before are not parsed again: the common case is one comparison of memory."""
-        if self._verified.get((tool.name, version)) == raw:
+        if raw == tool.definition or self._verified.get((tool.name, version)) == raw:
             return True
         if not matches(raw, approved=tool.definition, approved_digest=tool.digest, version=version):
             return False
