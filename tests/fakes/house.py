@@ -7,6 +7,7 @@ wrote down is read back from its journal's files.
 from __future__ import annotations
 
 import contextlib
+import json
 import ssl
 import threading
 import time
@@ -26,6 +27,7 @@ from dataplane.snapshot import LimitRecord
 from dataplane.store import Store
 from llmgateway.proxy.app import routes as llm_routes
 from tests.fakes.contents import PEPPER, SEAL_KEY, Contents
+from tests.fakes.dialects import Call
 from tests.fakes.journaled import WAIT_LIMIT, Line, Reading, TappedJournal
 from tests.fakes.serving import App, serving
 
@@ -70,6 +72,11 @@ class House:
     def bare_client(self) -> httpx.AsyncClient:
         """Calls the app in this very event loop, without a server. It does not see a stream's pieces apart."""
         return httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://house", timeout=30)
+
+    def post(self, call: Call, body: bytes | None = None, *, key: str | None = None, **changes: Any) -> httpx.Response:
+        """Makes the call as its dialect's SDK would, with fields of its body changed, or with another body."""
+        content = json.dumps({**call.body, **changes}).encode() if body is None else body
+        return self.http.post(call.path, content=content, headers=call.headers(key or self.key))
 
     def publish(self) -> None:
         """Makes the contents as they are now what the house serves."""

@@ -19,6 +19,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_LIMIT = 20.0
@@ -82,7 +83,7 @@ def main(server: str, port: int, home: Path, provider_url: str) -> None:
         asyncio.run(serve_granian(house.app, port, told))
 
 
-async def serve_granian(app: object, port: int, told: str) -> None:
+async def serve_granian(app: Any, port: int, told: str) -> None:
     """As config.server does, but for the processes: embedded, in this one."""
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
@@ -106,7 +107,7 @@ async def serve_granian(app: object, port: int, told: str) -> None:
     await announcing
 
 
-def serve_daphne(app: object, port: int, told: str) -> None:
+def serve_daphne(app: Any, port: int, told: str) -> None:
     from twisted.internet import reactor
 
     from config.daphne import HouseServer

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import anthropic
+import openai
 import pytest
 
 from tests.fakes.house import House, standard
 from tests.fakes.provider import Provider
-from tests.fakes.serving import serve, serving
+from tests.fakes.serving import Serve, serve, serving
 
 __all__ = ["serve"]
 
@@ -38,3 +40,34 @@ def house(tmp_path: Path, provider: Provider, provider_url: str) -> Iterator[Hou
         standard(opened.contents, opened.team, provider_url)
         opened.publish()
         yield opened
+
+
+@pytest.fixture
+def client(house: House) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{house.url}/v1", api_key=house.key) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def async_client(house: House) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with openai.AsyncOpenAI(base_url=f"{house.url}/v1", api_key=house.key) as opened:
+        yield opened
+
+
+@pytest.fixture
+def claude(house: House) -> Iterator[anthropic.Anthropic]:
+    with anthropic.Anthropic(base_url=house.url, api_key=house.key) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def async_claude(house: House) -> AsyncIterator[anthropic.AsyncAnthropic]:
+    async with anthropic.AsyncAnthropic(base_url=house.url, api_key=house.key) as opened:
+        yield opened
+
+
+@pytest.fixture
+def spare(serve: Serve) -> tuple[Provider, str]:
+    """A second provider, to fall back to, and its address."""
+    other = Provider()
+    return other, serve(other)

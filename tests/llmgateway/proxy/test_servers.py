@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dataplane.events import UsageEvent
+from dataplane.events import Intent, UsageEvent
 from tests.fakes.dialects import CHAT, STREAMED, Call
 from tests.fakes.house import House, standard
 from tests.fakes.journaled import WAIT_LIMIT, lines_of
@@ -136,8 +136,8 @@ def test_a_killed_house_leaves_its_open_call_in_the_journal(tmp_path: Path, prov
         os.kill(house.pid, signal.SIGKILL)
         wait_until(lambda: len(lines_of(tmp_path / "journal")) == 1)
         (intent,) = lines_of(tmp_path / "journal")
-    assert not isinstance(intent, UsageEvent)
-    assert intent.model == "gpt"  # type: ignore[union-attr]
+    assert isinstance(intent, Intent)
+    assert (intent.model, intent.deployment) == ("gpt", "gpt-real")
 
 
 async def test_the_house_starts_on_its_first_request_where_no_lifespan_is_sent(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -22,19 +21,15 @@ each_call = pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
 each_stream = pytest.mark.parametrize("call", STREAMED, ids=lambda call: call.name)
 
 
-def post(house: House, call: Call, *, key: str | None = None, **changes: Any) -> httpx.Response:
-    return house.http.post(call.path, json={**call.body, **changes}, headers=call.headers(key or house.key))
-
-
 @each_call
 def test_a_used_up_budget_refuses_with_402_and_a_word_against_retrying(call: Call, house: House, provider: Provider) -> None:
     provider.fallback = said(call.answer)
     house.contents.budget(f"team:{house.team}", 1_000)
     house.publish()
-    assert post(house, call).status_code == 200
+    assert house.post(call).status_code == 200
     house.settled()
 
-    answer = post(house, call)
+    answer = house.post(call)
 
     told = refusal(call, answer)
     assert told.status == 402
@@ -55,31 +50,31 @@ def test_a_budget_holds_wherever_it_is_set(subject: str, house: House, provider:
     contents.budget(subjects[subject], 1_000)
     house.publish()
 
-    assert [post(house, CHAT, key=key).status_code for _ in range(3)] == [200, 402, 402]
+    assert [house.post(CHAT, key=key).status_code for _ in range(3)] == [200, 402, 402]
     other = contents.key("other", team=contents.team("elsewhere"))
     contents.grant(contents.keys[other].principal.ref, "model:gpt")
     house.publish()
-    assert post(house, CHAT, key=other).status_code == 200
+    assert house.post(CHAT, key=other).status_code == 200
 
 
 def test_a_soft_budget_never_refuses(house: House, provider: Provider) -> None:
     provider.fallback = said(CHAT.answer)
     house.contents.budget(f"team:{house.team}", 1_000, mode="soft")
     house.publish()
-    assert [post(house, CHAT).status_code for _ in range(3)] == [200, 200, 200]
+    assert [house.post(CHAT).status_code for _ in range(3)] == [200, 200, 200]
 
 
 def test_a_raised_budget_lets_calls_through_again(house: House, provider: Provider) -> None:
     provider.fallback = said(CHAT.answer)
     house.contents.budget(f"team:{house.team}", 1_000)
     house.publish()
-    assert [post(house, CHAT).status_code for _ in range(2)] == [200, 402]
+    assert [house.post(CHAT).status_code for _ in range(2)] == [200, 402]
 
     raised = house.contents.budgets.pop()
     house.contents.budgets.append(type(raised)(id=raised.id, subject=raised.subject, limit=10**12, period=raised.period))
     house.publish()
 
-    assert post(house, CHAT).status_code == 200
+    assert house.post(CHAT).status_code == 200
 
 
 def test_200_concurrent_callers_on_a_budget_of_50_calls_get_exactly_50(house: House, provider: Provider) -> None:
@@ -103,8 +98,8 @@ def test_a_rate_limit_refuses_with_429_and_says_when_to_come_again(call: Call, h
     provider.fallback = said(call.answer)
     key = house.limited_key(rpm=2)
 
-    remaining = [post(house, call, key=key).headers["x-ratelimit-remaining-requests"] for _ in range(2)]
-    answer = post(house, call, key=key)
+    remaining = [house.post(call, key=key).headers["x-ratelimit-remaining-requests"] for _ in range(2)]
+    answer = house.post(call, key=key)
 
     assert remaining == ["1", "0"]
     assert refusal(call, answer).status == 429
@@ -114,18 +109,18 @@ def test_a_rate_limit_refuses_with_429_and_says_when_to_come_again(call: Call, h
     assert answer.headers["x-ratelimit-reset-requests"] == "50s"
     assert answer.headers.get("x-should-retry") != "false"
     assert len(provider.asked) == 2
-    assert post(house, call).status_code == 200, "another key of the team is not limited"
+    assert house.post(call).status_code == 200, "another key of the team is not limited"
     house.now += 50
-    assert post(house, call, key=key).status_code == 200, "the next minute is a new one"
+    assert house.post(call, key=key).status_code == 200, "the next minute is a new one"
 
 
 def test_a_token_limit_counts_what_was_really_used(house: House, provider: Provider) -> None:
     provider.fallback = said(CHAT.answer)
     key = house.limited_key(tpm=100)
-    first = post(house, CHAT, key=key, max_tokens=10)
+    first = house.post(CHAT, key=key, max_tokens=10)
     assert first.status_code == 200
-    assert int(post(house, CHAT, key=key, max_tokens=10).headers["x-ratelimit-remaining-tokens"]) <= 100 - 26
-    refused = [post(house, CHAT, key=key, max_tokens=10) for _ in range(4)][-1]
+    assert int(house.post(CHAT, key=key, max_tokens=10).headers["x-ratelimit-remaining-tokens"]) <= 100 - 26
+    refused = [house.post(CHAT, key=key, max_tokens=10) for _ in range(4)][-1]
     assert refusal(CHAT, refused).status == 429
     assert refused.headers["x-ratelimit-limit-tokens"] == "100"
 
@@ -134,13 +129,13 @@ def test_a_concurrency_limit_holds_while_a_call_runs_and_no_longer(house: House,
     key, gate = house.limited_key(concurrency=1), Gate()
     provider.then(Reply(gate_head=gate, pieces=said(CHAT.answer).pieces))
     with ThreadPoolExecutor(1) as elsewhere:
-        running = elsewhere.submit(post, house, CHAT, key=key)
+        running = elsewhere.submit(house.post, CHAT, key=key)
         gate.wait_reached()
-        assert refusal(CHAT, post(house, CHAT, key=key)).status == 429
+        assert refusal(CHAT, house.post(CHAT, key=key)).status == 429
         gate.open()
         assert running.result().status_code == 200
     provider.then(said(CHAT.answer))
-    assert post(house, CHAT, key=key).status_code == 200
+    assert house.post(CHAT, key=key).status_code == 200
 
 
 @each_stream
@@ -161,7 +156,7 @@ def test_a_teams_limit_holds_for_all_of_its_keys_together(house: House, provider
     crowd = contents.team("crowd", parent=house.team, limits=LimitRecord(rpm=3))
     keys = [contents.key(f"member-{number}", team=crowd) for number in range(4)]
     house.publish()
-    assert sorted(post(house, CHAT, key=key).status_code for key in keys) == [200, 200, 200, 429]
+    assert sorted(house.post(CHAT, key=key).status_code for key in keys) == [200, 200, 200, 429]
 
 
 def test_a_refused_call_takes_nothing_of_the_other_limits(house: House, provider: Provider) -> None:
@@ -171,8 +166,8 @@ def test_a_refused_call_takes_nothing_of_the_other_limits(house: House, provider
     greedy = contents.key("greedy", team=crowd, limits=LimitRecord(rpm=1))
     modest = contents.key("modest", team=crowd)
     house.publish()
-    assert [post(house, CHAT, key=greedy).status_code for _ in range(5)] == [200, 429, 429, 429, 429]
-    assert [post(house, CHAT, key=modest).status_code for _ in range(3)] == [200, 200, 429]
+    assert [house.post(CHAT, key=greedy).status_code for _ in range(5)] == [200, 429, 429, 429, 429]
+    assert [house.post(CHAT, key=modest).status_code for _ in range(3)] == [200, 200, 429]
 
 
 @each_call
@@ -182,7 +177,7 @@ def test_a_deployment_without_a_price_is_unpriced_and_never_free(call: Call, hou
     house.publish()
     provider.then(said(call.answer))
 
-    answer = post(house, call)
+    answer = house.post(call)
 
     assert answer.status_code == 200
     assert "x-customhouse-cost" not in answer.headers
@@ -197,7 +192,7 @@ def test_a_cost_is_exact_to_the_last_decimal(house: House, provider: Provider) -
     house.publish()
     provider.then(said(CHAT.answer))
 
-    answer = post(house, CHAT)
+    answer = house.post(CHAT)
 
     expected = (16 * Decimal("0.123457") + 4 * Decimal("0.000001") + 6 * Decimal("9.999999")) / 10**6 + Decimal("0.0000005")
     assert Decimal(answer.headers["x-customhouse-cost"]) == expected
@@ -210,7 +205,7 @@ def test_a_full_journal_refuses_with_503_and_no_call_leaves(tmp_path: Path, prov
     with House(tmp_path, max_journal=16_384) as house:
         standard(house.contents, house.team, provider_url)
         house.publish()
-        answers = [post(house, CHAT) for _ in range(60)]
+        answers = [house.post(CHAT) for _ in range(60)]
         passed = [answer.status_code for answer in answers].count(200)
         assert refusal(CHAT, answers[-1]).status == 503
         assert {answer.status_code for answer in answers} == {200, 503}

@@ -6,7 +6,6 @@ import itertools
 import json
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,7 +16,7 @@ from tests.fakes.house import House
 from tests.fakes.journaled import counted
 from tests.fakes.provider import Provider, events, said, streamed
 
-ASKING = {"stream": True, "stream_options": {"include_usage": True}}
+ASKING: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 USAGE = {"prompt_tokens": 20, "completion_tokens": 6, "prompt_tokens_details": {"cached_tokens": 4}}
 
 
@@ -27,10 +26,6 @@ def chunk(**fields: Any) -> dict[str, Any]:
 
 def data(body: Any) -> bytes:
     return json.dumps(body).encode()
-
-
-def post(house: House, call: Call, **changes: Any) -> httpx.Response:
-    return house.http.post(call.path, json={**call.body, **changes}, headers=call.headers(house.key))
 
 
 ODDITIES = {
@@ -60,7 +55,7 @@ ODDITIES = {
 def test_an_odd_stream_is_relayed_as_it_came_and_metered(stream: bytes, house: House, provider: Provider) -> None:
     provider.then(streamed(stream))
 
-    answer = post(house, CHAT, **ASKING)
+    answer = house.post(CHAT, **ASKING)
 
     assert answer.content == stream
     event = house.settled()
@@ -74,9 +69,9 @@ def test_a_stream_cut_anywhere_is_relayed_whole(cuts: set[int], call: Call, hous
     whole = b"".join(call.pieces)
     marks = [0, *sorted(cut for cut in cuts if cut < len(whole)), len(whole)]
     provider.then(streamed(*(whole[start:stop] for start, stop in itertools.pairwise(marks))))
-    options = {"stream_options": {"include_usage": True}} if call is CHAT else {}
+    options: dict[str, Any] = {"stream_options": {"include_usage": True}} if call is CHAT else {}
 
-    assert post(house, call, stream=True, **options).content == whole
+    assert house.post(call, stream=True, **options).content == whole
     assert counted(house.settled()) == answers.USAGE
 
 
@@ -85,7 +80,7 @@ def test_hidden_usage_leaves_every_other_byte_alone(house: House, provider: Prov
     spaced = b'data: {"id" : "c",  "choices":[{"index":0,"delta":{"content":' + data(text) + b'}}],"usage":null}\n\n'
     provider.then(streamed(b": hi\n\n", spaced, events(chunk(choices=[], usage=USAGE))))
 
-    answer = post(house, CHAT, stream=True)
+    answer = house.post(CHAT, stream=True)
 
     assert answer.content == b": hi\n\n" + spaced.replace(b',"usage":null}\n', b"}\n") + b"data: [DONE]\n\n"
     assert counted(house.settled()) == answers.USAGE
@@ -93,15 +88,15 @@ def test_hidden_usage_leaves_every_other_byte_alone(house: House, provider: Prov
 
 def test_other_stream_options_of_the_caller_survive_beside_the_injected_one(house: House, provider: Provider) -> None:
     provider.then(streamed(*CHAT.pieces))
-    post(house, CHAT, stream=True, stream_options={"include_usage": False, "include_obfuscation": False})
+    house.post(CHAT, stream=True, stream_options={"include_usage": False, "include_obfuscation": False})
     assert provider.last.json["stream_options"] == {"include_usage": True, "include_obfuscation": False}
 
 
 def test_no_option_is_injected_into_a_call_that_does_not_stream(house: House, provider: Provider) -> None:
     provider.then(*[streamed(*CHAT.pieces)] * 2)
-    post(house, CHAT)
+    house.post(CHAT)
     assert "stream_options" not in provider.last.json
-    post(house, CHAT, stream=False)
+    house.post(CHAT, stream=False)
     assert "stream_options" not in provider.last.json
 
 
@@ -123,7 +118,7 @@ def test_a_failure_told_inside_a_stream_is_relayed_and_counts_as_an_error(
 ) -> None:
     provider.then(streamed(call.pieces[0], failure))
 
-    answer = post(house, call, stream=True)
+    answer = house.post(call, stream=True)
 
     assert answer.status_code == 200
     assert answer.content.endswith(failure.removesuffix(b"data: [DONE]\n\n")) or answer.content.endswith(failure)
@@ -133,21 +128,21 @@ def test_a_failure_told_inside_a_stream_is_relayed_and_counts_as_an_error(
 def test_a_word_like_error_in_the_text_is_no_failure(house: House, provider: Provider) -> None:
     choice = {"index": 0, "delta": {"content": '"error": "type": "error"'}}
     provider.then(streamed(events(chunk(choices=[choice], error=None), chunk(choices=[], usage=USAGE))))
-    post(house, CHAT, **ASKING)
+    house.post(CHAT, **ASKING)
     assert house.settled().outcome == "ok"
 
 
 def test_an_incomplete_response_is_metered_like_a_complete_one(house: House, provider: Provider) -> None:
     last = {"type": "response.incomplete", "response": {"usage": answers.RESPONSE_USAGE}}
     provider.then(streamed(RESPONSES.pieces[0], b"event: response.incomplete\ndata: " + data(last) + b"\n\n"))
-    post(house, RESPONSES, stream=True)
+    house.post(RESPONSES, stream=True)
     event = house.settled()
     assert (event.outcome, counted(event)) == ("ok", answers.USAGE)
 
 
 def test_one_event_of_endless_length_ends_the_stream_with_an_error(house: House, provider: Provider) -> None:
     provider.then(streamed(CHAT.pieces[0], b"data: {", *[b"x" * 1_000_000] * 9))
-    answer = post(house, CHAT, stream=True)
+    answer = house.post(CHAT, stream=True)
     assert b'"error"' in answer.content
     assert len(answer.content) < 10_000
     assert house.settled().outcome == "error"
@@ -155,14 +150,14 @@ def test_one_event_of_endless_length_ends_the_stream_with_an_error(house: House,
 
 def test_an_answer_that_streams_though_nobody_asked_is_relayed_as_a_stream(house: House, provider: Provider) -> None:
     provider.then(streamed(*CHAT.pieces))
-    answer = post(house, CHAT)
+    answer = house.post(CHAT)
     assert answer.content == b"".join(CHAT.pieces)
     assert counted(house.settled()) == answers.USAGE
 
 
 def test_an_answer_in_one_piece_to_who_asked_for_a_stream_is_relayed_as_it_is(house: House, provider: Provider) -> None:
     provider.then(said(CHAT.answer))
-    answer = post(house, CHAT, stream=True)
+    answer = house.post(CHAT, stream=True)
     assert answer.json() == CHAT.answer
     assert counted(house.settled()) == answers.USAGE
 
@@ -179,5 +174,5 @@ def test_message_counts_of_the_end_replace_those_of_the_start(house: House, prov
     pieces = [f"event: {body['type']}\n".encode() + b"data: " + data(body) + b"\n\n" for body in bodies]
     provider.then(streamed(*pieces))
 
-    assert post(house, MESSAGES, stream=True).content == b"".join(pieces)
+    assert house.post(MESSAGES, stream=True).content == b"".join(pieces)
     assert counted(house.settled()) == {"input": 25, "cached_read": 2, "cache_write_5m": 3, "cache_write_1h": 4, "output": 9}

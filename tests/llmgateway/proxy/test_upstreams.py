@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.fakes.dialects import CALLS, CHAT, MESSAGES, STREAMED, Call, refusal
@@ -19,11 +16,7 @@ each_call = pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
 each_stream = pytest.mark.parametrize("call", STREAMED, ids=lambda call: call.name)
 
 
-def post(house: House, call: Call, **changes: Any) -> httpx.Response:
-    return house.http.post(call.path, json={**call.body, **changes}, headers=call.headers(house.key))
-
-
-def move(house: House, call: Call, base_url: str, **timeouts: float) -> None:
+def move(house: House, call: Call, base_url: str, **timeouts: Any) -> None:
     """The call's model is served by a provider at another address."""
     dialect = "anthropic" if call.anthropic else "openai"
     house.contents.provider("moved", base_url + ("" if call.anthropic else "/v1"), dialect=dialect, **timeouts)
@@ -31,27 +24,11 @@ def move(house: House, call: Call, base_url: str, **timeouts: float) -> None:
     house.publish()
 
 
-@pytest.fixture
-def spare(serve: Any) -> Iterator[tuple[Provider, str]]:
-    """A second provider, to fall back to, and its address."""
-    other = Provider()
-    return other, serve(other)
-
-
-def two_deployments(house: House, spare_url: str, *, weights: tuple[int, int] = (1, 1), priorities: tuple[int, int] = (0, 1)) -> None:
-    contents = house.contents
-    contents.provider("spare", f"{spare_url}/v1")
-    first = contents.deployment("openai", "gpt-real", weight=weights[0], priority=priorities[0])
-    second = contents.deployment("spare", "gpt-spare", weight=weights[1], priority=priorities[1])
-    contents.model("gpt", first, second)
-    house.publish()
-
-
 @each_call
 def test_a_provider_that_is_down_is_told_as_502_with_the_request_id(call: Call, house: House) -> None:
     with refusing() as nowhere:
         move(house, call, nowhere)
-        told = refusal(call, post(house, call))
+        told = refusal(call, house.post(call))
     assert told.status == 502
     event = house.settled()
     assert (event.outcome, event.cost, event.usage) == ("error", "0", {})
@@ -61,7 +38,7 @@ def test_a_provider_that_is_down_is_told_as_502_with_the_request_id(call: Call, 
 def test_a_provider_that_does_not_accept_in_time_is_told_and_costs_nothing(call: Call, house: House) -> None:
     with unanswering() as nowhere:
         move(house, call, nowhere, connect_timeout=0.2)
-        told = refusal(call, post(house, call))
+        told = refusal(call, house.post(call))
     assert told.status in (502, 504)
     assert house.settled().cost == "0"
 
@@ -73,7 +50,7 @@ def test_a_provider_that_does_not_answer_in_time_is_told_as_504_and_settled_as_a
     move(house, call, provider_url, read_timeout=0.2)
     provider.then(Reply(gate_head=Gate()))
 
-    told = refusal(call, post(house, call))
+    told = refusal(call, house.post(call))
 
     assert told.status == 504
     provider.last.wait_gone()
@@ -85,20 +62,20 @@ def test_a_provider_that_does_not_answer_in_time_is_told_as_504_and_settled_as_a
 def test_a_provider_that_stalls_inside_an_answer_is_told_as_504(house: House, provider: Provider, provider_url: str) -> None:
     move(house, CHAT, provider_url, read_timeout=0.2)
     provider.then(Reply(pieces=(b'{"id": "chatcmpl-1",',), end="hang"))
-    assert refusal(CHAT, post(house, CHAT)).status == 504
+    assert refusal(CHAT, house.post(CHAT)).status == 504
 
 
 @each_call
 def test_an_answer_that_is_cut_is_told_as_502(call: Call, house: House, provider: Provider) -> None:
     provider.then(Reply(pieces=(json.dumps(call.answer).encode()[:-9],), end="cut", sized=True))
-    assert refusal(call, post(house, call)).status == 502
+    assert refusal(call, house.post(call)).status == 502
     assert house.settled().estimated
 
 
 @each_stream
 def test_a_stream_without_one_event_is_told_as_502(call: Call, house: House, provider: Provider) -> None:
     provider.then(streamed())
-    assert refusal(call, post(house, call, stream=True)).status == 502
+    assert refusal(call, house.post(call, stream=True)).status == 502
 
 
 @each_stream
@@ -109,7 +86,7 @@ def test_a_stream_that_breaks_ends_with_an_error_of_the_dialect(
     move(house, call, provider_url, read_timeout=0.3)
     provider.then(streamed(*call.pieces[:4], end=end))
 
-    answer = post(house, call, stream=True)
+    answer = house.post(call, stream=True)
 
     assert answer.status_code == 200
     relayed = b"".join(call.pieces[:4]).replace(b', "usage": null', b"")
@@ -145,7 +122,7 @@ def test_a_providers_error_is_relayed_as_it_is(call: Call, status: int, house: H
     error = {"error": {"message": "no\u2026", "type": "t", "unknown": [1.0]}}
     provider.then(said(error, status=status, headers=[("retry-after", "7")]))
 
-    answer = post(house, call)
+    answer = house.post(call)
 
     assert (answer.status_code, answer.json()) == (status, error)
     assert answer.headers["retry-after"] == "7"
@@ -162,7 +139,7 @@ def test_a_provider_that_refuses_the_houses_own_account_does_not_look_like_the_c
     """A caller who reads 401 would throw the own key away, and 402 would send it to its own budget."""
     provider.then(said({"error": {"message": "bad key sk-openai"}}, status=status))
 
-    answer = post(house, call)
+    answer = house.post(call)
 
     told = refusal(call, answer)
     assert told.status == 502
@@ -170,139 +147,10 @@ def test_a_provider_that_refuses_the_houses_own_account_does_not_look_like_the_c
     assert house.settled().status == status
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 529])
-def test_another_deployment_answers_when_the_first_fails(
-    status: int, house: House, provider: Provider, spare: tuple[Provider, str]
-) -> None:
-    other, spare_url = spare
-    two_deployments(house, spare_url)
-    provider.then(said({"error": {"message": "busy"}}, status=status))
-    other.then(said(CHAT.answer))
-
-    answer = post(house, CHAT)
-
-    assert answer.status_code == 200
-    assert answer.headers["x-customhouse-route"] == "spare/gpt-spare; tries=2"
-    assert other.last.json["model"] == "gpt-spare"
-    assert other.last.header("authorization") == "Bearer sk-spare"
-    first, second = house.all_settled(2)
-    assert (first.outcome, first.status, first.provider, first.cost) == ("error", status, "openai", "0")
-    assert (second.outcome, second.provider) == ("ok", "spare")
-    assert first.request_id == second.request_id == answer.headers["x-request-id"]
-    assert first.id != second.id
-
-
-@pytest.mark.parametrize("status", [400, 404, 422])
-def test_no_other_deployment_is_asked_when_the_request_itself_is_at_fault(
-    status: int, house: House, provider: Provider, spare: tuple[Provider, str]
-) -> None:
-    other, spare_url = spare
-    two_deployments(house, spare_url)
-    provider.then(said({"error": {"message": "bad"}}, status=status))
-    assert post(house, CHAT).status_code == status
-    assert other.asked == []
-
-
-def test_another_deployment_answers_when_the_first_can_not_be_reached(house: House, provider: Provider) -> None:
-    provider.then(said(CHAT.answer))
-    with refusing() as nowhere:
-        house.contents.provider("gone", f"{nowhere}/v1")
-        away = house.contents.deployment("gone", "m", priority=0)
-        house.contents.model("gpt", away, house.contents.deployment("openai", "gpt-real", priority=1))
-        house.publish()
-        answer = post(house, CHAT)
-    assert answer.status_code == 200
-    assert answer.headers["x-customhouse-route"] == "openai/gpt-real; tries=2"
-
-
-def test_another_deployment_takes_a_stream_that_broke_before_its_first_byte(
-    house: House, provider: Provider, spare: tuple[Provider, str]
-) -> None:
-    other, spare_url = spare
-    two_deployments(house, spare_url)
-    provider.then(streamed(b"data: {", end="cut"))
-    other.then(streamed(*CHAT.pieces))
-
-    answer = post(house, CHAT, stream=True, stream_options={"include_usage": True})
-
-    assert answer.content == b"".join(CHAT.pieces)
-    assert [event.outcome for event in house.all_settled(2)] == ["error", "ok"]
-
-
-@each_stream
-def test_no_other_deployment_is_asked_after_the_first_byte(
-    call: Call, house: House, provider: Provider, spare: tuple[Provider, str]
-) -> None:
-    other, spare_url = spare
-    dialect = "anthropic" if call.anthropic else "openai"
-    contents = house.contents
-    contents.provider("spare", spare_url + ("" if call.anthropic else "/v1"), dialect=dialect)
-    contents.model(call.body["model"], contents.deployment(dialect, "first"), contents.deployment("spare", "second", priority=1))
-    house.publish()
-    provider.then(streamed(*call.pieces[:3], end="cut"))
-
-    answer = post(house, call, stream=True)
-
-    assert answer.status_code == 200
-    assert other.asked == []
-    assert house.settled().outcome == "error"
-
-
-def test_the_last_error_is_told_when_every_deployment_fails(house: House, provider: Provider, spare: tuple[Provider, str]) -> None:
-    other, spare_url = spare
-    two_deployments(house, spare_url)
-    provider.then(said({"error": {"message": "first"}}, status=500))
-    other.then(said({"error": {"message": "second"}}, status=503, headers=[("retry-after", "9")]))
-
-    answer = post(house, CHAT)
-
-    assert (answer.status_code, answer.json()) == (503, {"error": {"message": "second"}})
-    assert answer.headers["retry-after"] == "9"
-
-
-def test_a_fallback_model_answers_when_the_asked_one_fails(house: House, provider: Provider, spare: tuple[Provider, str]) -> None:
-    other, spare_url = spare
-    contents = house.contents
-    contents.provider("spare", f"{spare_url}/v1")
-    resource = contents.model("plan-b", contents.deployment("spare", "gpt-b"))
-    contents.model("gpt", contents.deployment("openai", "gpt-real"), fallbacks=("plan-b",))
-    contents.grant(f"team:{house.team}", resource)
-    house.publish()
-    provider.then(said({"error": {"message": "busy"}}, status=503))
-    other.then(said(CHAT.answer))
-
-    assert post(house, CHAT).status_code == 200
-    assert other.last.json["model"] == "gpt-b"
-
-
-def test_calls_are_shared_by_weight_within_a_priority(house: House, provider: Provider, spare: tuple[Provider, str]) -> None:
-    other, spare_url = spare
-    two_deployments(house, spare_url, weights=(3, 1), priorities=(0, 0))
-    provider.fallback = other.fallback = said(CHAT.answer)
-
-    for _ in range(200):
-        assert post(house, CHAT).status_code == 200
-
-    shares = Counter(main=len(provider.asked), spare=len(other.asked))
-    assert shares.total() == 200
-    assert 110 <= shares["main"] <= 185, "three of four, give or take far more than chance does"
-
-
-def test_a_deployment_of_weight_zero_gets_nothing_while_another_stands(
-    house: House, provider: Provider, spare: tuple[Provider, str]
-) -> None:
-    other, spare_url = spare
-    two_deployments(house, spare_url, weights=(0, 1), priorities=(0, 0))
-    other.fallback = said(CHAT.answer)
-    for _ in range(20):
-        assert post(house, CHAT).status_code == 200
-    assert provider.asked == []
-
-
 def test_a_redirect_is_not_followed(house: House, provider: Provider, spare: tuple[Provider, str]) -> None:
     other, spare_url = spare
     provider.then(Reply(status=307, headers=(("location", f"{spare_url}/v1/chat/completions"),)))
-    answer = post(house, CHAT)
+    answer = house.post(CHAT)
     assert answer.status_code == 502
     assert "location" not in answer.headers
     assert other.asked == []
@@ -310,7 +158,7 @@ def test_a_redirect_is_not_followed(house: House, provider: Provider, spare: tup
 
 def test_a_compressed_answer_that_nobody_asked_for_is_inflated(house: House, provider: Provider) -> None:
     provider.then(zipped(json.dumps(CHAT.answer).encode()))
-    answer = post(house, CHAT)
+    answer = house.post(CHAT)
     assert provider.last.header("accept-encoding") in (None, "identity")
     assert answer.json() == CHAT.answer
     assert "content-encoding" not in answer.headers
@@ -319,14 +167,14 @@ def test_a_compressed_answer_that_nobody_asked_for_is_inflated(house: House, pro
 
 def test_an_answer_that_inflates_without_end_is_refused(house: House, provider: Provider) -> None:
     provider.then(zipped(b" " * (80 * 1024 * 1024), level=6))
-    assert refusal(CHAT, post(house, CHAT)).status == 502
+    assert refusal(CHAT, house.post(CHAT)).status == 502
 
 
 def test_a_private_address_is_refused_unless_the_provider_allows_it(house: House, provider: Provider, provider_url: str) -> None:
     house.contents.provider("inner", f"{provider_url}/v1", allow_private_network=False)
     house.contents.model("gpt", house.contents.deployment("inner", "m"))
     house.publish()
-    told = refusal(CHAT, post(house, CHAT))
+    told = refusal(CHAT, house.post(CHAT))
     assert told.status == 502
     assert "127.0.0.1" not in told.message
     assert provider.asked == []
@@ -352,21 +200,21 @@ def test_a_providers_own_headers_are_sent_with_every_call(house: House, provider
     house.contents.model("gpt", house.contents.deployment("titled", "m"))
     house.publish()
     provider.then(said(CHAT.answer))
-    post(house, CHAT)
+    house.post(CHAT)
     assert provider.last.header("x-title") == "the house"
 
 
 def test_unknown_fields_survive_in_both_directions(house: House, provider: Provider) -> None:
-    strange = {"x_new": {"deep": [1, 2.50, None, "\u00fc", True]}, "big": 12345678901234567890, "tiny": 1e-7}
+    strange: dict[str, Any] = {"x_new": {"deep": [1, 2.50, None, "\u00fc", True]}, "big": 12345678901234567890, "tiny": 1e-7}
     provider.then(said({**CHAT.answer, **strange}))
-    answer = post(house, CHAT, **strange)
+    answer = house.post(CHAT, **strange)
     assert provider.last.json == {**CHAT.body, "model": "gpt-real", **strange}
     assert {name: answer.json()[name] for name in strange} == strange
 
 
 def test_an_answer_that_is_no_json_is_relayed_and_settled_as_an_estimate(house: House, provider: Provider) -> None:
     provider.then(Reply(headers=(("content-type", "text/plain"),), pieces=(b"hello",), sized=True))
-    answer = post(house, CHAT)
+    answer = house.post(CHAT)
     assert (answer.status_code, answer.content) == (200, b"hello")
     assert house.settled().estimated
 
@@ -374,7 +222,7 @@ def test_an_answer_that_is_no_json_is_relayed_and_settled_as_an_estimate(house: 
 @pytest.mark.parametrize("usage", [None, {}, [], "many", {"prompt_tokens": "9"}, {"prompt_tokens": -5, "completion_tokens": 1}, 7])
 def test_usage_of_a_wrong_shape_never_harms_the_call(usage: Any, house: House, provider: Provider) -> None:
     provider.then(said({**CHAT.answer, "usage": usage}))
-    assert post(house, CHAT).status_code == 200
+    assert house.post(CHAT).status_code == 200
     event = house.settled()
     assert event.estimated
     assert all(count >= 0 for count in event.usage.values())
