@@ -114,8 +114,10 @@ def _everything(state: Publication) -> set[str]:
 
 @receiver(recorded)
 def _publish_on_commit(sender: Any, **_: Any) -> None:
-    """Once per transaction, however many rows it writes."""
-    if not any(hook[1] is publish_after_commit for hook in connection.run_on_commit):
+    """Once per savepoint, however many rows are written in it. A hook of another savepoint may be rolled back with it, so
+    it does not stand for this one; one that finds everything published costs three small reads."""
+    here = set(connection.savepoint_ids)
+    if not any(hook[1] is publish_after_commit and hook[0] == here for hook in reversed(connection.run_on_commit)):
         transaction.on_commit(publish_after_commit)
 
 

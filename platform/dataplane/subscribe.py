@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 from typing import Any
 
 import msgspec
-import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -32,7 +32,7 @@ POLL_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 AT_ONCE = 500
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 
 class Subscriber:
@@ -64,7 +64,7 @@ class Subscriber:
                 self._lost(error)
             except Exception:
                 # A thread that dies would leave this gateway deaf for good.
-                log.exception("snapshot.subscriber_failed")
+                log.exception("the snapshot's subscriber failed; it goes on")
             self._stop.wait(RETRY_SECONDS)
         with contextlib.suppress(RedisError, OSError):
             self._redis.close()
@@ -96,12 +96,12 @@ class Subscriber:
 
     def _heard(self) -> None:
         if not self.reachable:
-            log.info("snapshot.redis_reached", version=self._store.current.version)
+            log.info("Redis answers; the snapshot is at version %d", self._store.current.version)
         self.reachable, self.heard_at = True, time.time()
 
     def _lost(self, error: Exception) -> None:
         if self.reachable:
-            log.warning("snapshot.redis_lost", error=str(error), version=self._store.current.version)
+            log.warning("Redis is away, version %d of the snapshot goes on being served: %s", self._store.current.version, error)
         self.reachable = False
 
 
@@ -112,5 +112,5 @@ def _decoded(bodies: list[Any]) -> list[Section]:
             try:
                 sections.append(decode_section(body))
             except msgspec.MsgspecError:
-                log.error("snapshot.section_unreadable")
+                log.error("a section of the snapshot in Redis can not be read")
     return sections
