@@ -162,12 +162,12 @@ class BudgetViewSet(
 
     def perform_create(self, serializer: Any) -> None:
         given = dict(serializer.validated_data)
-        serializer.instance = actions.set_budget(actor=self.actor, **given)
+        serializer.instance = actions.set_budget(actor=self.actor, subject=given.pop("holder"), **given)
 
     def perform_update(self, serializer: Any) -> None:
         budget = serializer.instance
         given = {"limit": budget.limit, "mode": budget.mode, **serializer.validated_data}
-        actions.set_budget(actor=self.actor, subject=budget.holder, period=budget.period, **given)
+        serializer.instance = actions.set_budget(actor=self.actor, subject=budget.holder, period=budget.period, **given)
 
     def perform_destroy(self, instance: Budget) -> None:
         actions.remove_budget(actor=self.actor, budget=instance)

@@ -67,32 +67,34 @@ class BudgetSubjectField(serializers.Field[Any, str, str, Any]):
 
     default_error_messages = {"unknown": "There is no {value}.", "shape": "Write team:<name>, user:<name> or key:<id>."}
 
-    def to_representation(self, value: Budget) -> str:
-        if value.team is not None:
-            return f"team:{value.team.name}"
-        return f"user:{value.user.username}" if value.user is not None else f"key:{value.key_id}"
+    def to_representation(self, value: Team | User | APIKey) -> str:
+        if isinstance(value, Team):
+            return f"team:{value.name}"
+        return f"user:{value.username}" if isinstance(value, User) else f"key:{value.pk}"
 
     def to_internal_value(self, data: Any) -> Team | User | APIKey:
         kind, _, name = data.partition(":") if isinstance(data, str) else ("", "", "")
-        numbered = name.isascii() and name.isdigit() and len(name) < 19
-        if kind not in ("team", "user", "key") or not name or (kind == "key" and not numbered):
+        found: Any = None
+        user = self.context["request"].user
+        if kind == "team" and name:
+            found = visible(Team.objects.filter(name=name), user).first()
+        elif kind == "user" and name:
+            found = visible(User.objects.filter(username=name), user).first()
+        elif kind == "key" and name.isascii() and name.isdigit() and len(name) < 19:
+            found = visible(APIKey.objects.filter(pk=int(name)), user).first()
+        else:
             self.fail("shape")
-        lookups: dict[str, Any] = {
-            "team": Team.objects.filter(name=name),
-            "user": User.objects.filter(username=name),
-            "key": APIKey.objects.filter(pk=name),
-        }
-        found: Team | User | APIKey | None = visible(lookups[kind], self.context["request"].user).first()
         if found is None:
             self.fail("unknown", value=data)
-        return found
+        subject: Team | User | APIKey = found
+        return subject
 
 
 class BudgetSerializer(Strict):
     """`spent` is what the ledger knows of the present window."""
 
     id = serializers.IntegerField(read_only=True)
-    subject = BudgetSubjectField(source="*")
+    subject = BudgetSubjectField(source="holder")
     limit = serializers.DecimalField(max_digits=18, decimal_places=9, min_value=0, help_text="USD")
     period = serializers.ChoiceField(choices=Budget.Period.choices, default=Budget.Period.MONTH)
     mode = serializers.ChoiceField(choices=Budget.Mode.choices, default=Budget.Mode.HARD)
@@ -109,7 +111,7 @@ class BudgetSerializer(Strict):
 class BudgetUpdateSerializer(BudgetSerializer):
     """Whom a budget is for and its period are what it is; the rest can change."""
 
-    subject = BudgetSubjectField(source="*", read_only=True)
+    subject = BudgetSubjectField(source="holder", read_only=True)
     period = serializers.CharField(read_only=True)  # type: ignore[assignment]
 
 
