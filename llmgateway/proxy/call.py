@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dataplane.asgi import Headers, Request
 from dataplane.call import Call, Leg, Meter
-from dataplane.errors import BadRequest, NotFound, UpstreamFailed
+from dataplane.errors import BadRequest, HouseError, NotFound, Unavailable, UpstreamFailed
 from dataplane.snapshot import KeyRecord
 from dataplane.store import Snapshot
 from dataplane.upstream import Answer, Prepared
@@ -124,9 +124,10 @@ def unknown_model(name: str) -> NotFound:
     return NotFound(f"The model {name!r} does not exist or you have no access to it.", param="model", code="model_not_found")
 
 
-def _other_dialect(model: Model) -> BadRequest:
+def _other_dialect(model: Model) -> HouseError:
     spoken = sorted({deployment.dialect for deployment in model.deployments})
     if not spoken:
-        return BadRequest(f"The model {model.record.name!r} has no deployment that can be called.", param="model", code="model_not_served")
+        text = f"The model {model.record.name!r} has no deployment that can be called."
+        return Unavailable(text, param="model", code="model_not_served")
     text = f"The model {model.record.name!r} is served in the dialect {', '.join(spoken)}, not in this endpoint's."
     return BadRequest(text, param="model", code="dialect_not_served")

@@ -60,11 +60,12 @@ def base_url(provider: ProviderRecord) -> str:
 class Model:
     """A model with its deployments in tiers of equal priority, best first."""
 
-    __slots__ = ("_rates", "deployments", "record", "tiers")
+    __slots__ = ("_rates", "deployments", "fallbacks", "record", "tiers")
 
     def __init__(self, record: ModelRecord, deployments: list[Deployment]) -> None:
         self.record = record
         self.deployments = deployments
+        self.fallbacks: list[Model] = []
         self._rates: dict[str, list[Rates] | None] = {}
         by_priority: dict[int, list[Deployment]] = {}
         for deployment in deployments:
@@ -72,10 +73,12 @@ class Model:
         self.tiers = [by_priority[priority] for priority in sorted(by_priority)]
 
     def rates(self, dialect: str) -> list[Rates] | None:
-        """The different rates at which it is served in this dialect; None when it is not served in it at all."""
+        """The different rates at which a call of it may be served in this dialect, fallbacks included; None when it is not
+        served in it at all."""
         if dialect not in self._rates:
-            spoken = [deployment for deployment in self.deployments if deployment.dialect == dialect]
-            priced = {deployment.rates.ref: deployment.rates for deployment in spoken if deployment.rates is not None}
+            reached = [deployment for model in (self, *self.fallbacks) for deployment in model.deployments]
+            priced = {place.rates.ref: place.rates for place in reached if place.dialect == dialect and place.rates is not None}
+            spoken = any(deployment.dialect == dialect for deployment in self.deployments)
             self._rates[dialect] = list(priced.values()) if spoken else None
         return self._rates[dialect]
 
@@ -103,3 +106,5 @@ class Runtime:
                 except (SealError, Refused) as error:
                     log.error("deployment left out: %s at %s: %s", deployment.model, provider.name, error)
             self.models[record.name] = Model(record, ready)
+        for model in self.models.values():
+            model.fallbacks = [self.models[name] for name in model.record.fallbacks if name in self.models]

@@ -116,6 +116,8 @@ class Answer:
                 part = await self._reader.read_chunk()
                 _heed_cancellation()
                 if part is None:
+                    if self._inflate is not None:
+                        self._inflate.finish()
                     return None
                 data = part.to_bytes()
                 if self._inflate is not None:
@@ -145,15 +147,22 @@ class Answer:
 class Inflater:
     """Bounded inflation of an answer that came compressed though it was not asked to."""
 
-    __slots__ = ("_decoder", "_total")
+    __slots__ = ("_begun", "_decoder", "_total")
 
     def __init__(self, encoding: str) -> None:
         if encoding not in ("gzip", "x-gzip", "deflate"):
             raise UpstreamFailed(f"The upstream answered with content-encoding {encoding}, which was not asked for.")
         self._decoder = zlib.decompressobj(wbits=47 if "gzip" in encoding else 15)
+        self._begun = False
         self._total = 0
 
+    def finish(self) -> None:
+        """The answer has ended. Raises UpstreamFailed when what was compressed has not."""
+        if self._begun and not self._decoder.eof:
+            raise UpstreamFailed("The upstream's compressed answer is cut off.")
+
     def feed(self, data: bytes) -> bytes:
+        self._begun = True
         try:
             out = self._decoder.decompress(data, MAX_ANSWER + 1 - self._total)
         except zlib.error as error:

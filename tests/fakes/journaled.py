@@ -48,6 +48,8 @@ class Reading:
         self._journal = journal
         self._seen: dict[Path, int] = {}
         self._settled: list[UsageEvent] = []
+        self.intents: dict[str, Intent] = {}
+        """Every leg that ever left, by its id."""
         self._open: dict[str, Intent] = {}
         self._taken = 0
 
@@ -88,4 +90,4 @@ class Reading:
                 del self._open[line.id]
                 self._settled.append(line)
             elif isinstance(line, Intent):
-                self._open[line.id] = line
+                self._open[line.id] = self.intents[line.id] = line

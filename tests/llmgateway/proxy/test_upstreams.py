@@ -165,6 +165,14 @@ def test_a_compressed_answer_that_nobody_asked_for_is_inflated(house: House, pro
     assert house.settled().usage["output"] == 6
 
 
+def test_a_compressed_answer_that_is_cut_off_is_refused(house: House, provider: Provider) -> None:
+    whole = zipped(json.dumps(CHAT.answer).encode())
+    (piece,) = whole.pieces
+    assert isinstance(piece, bytes)
+    provider.then(Reply(headers=whole.headers, pieces=(piece[:-20],), sized=True))
+    assert refusal(CHAT, house.post(CHAT)).status == 502
+
+
 def test_an_answer_that_inflates_without_end_is_refused(house: House, provider: Provider) -> None:
     provider.then(zipped(b" " * (80 * 1024 * 1024), level=6))
     assert refusal(CHAT, house.post(CHAT)).status == 502
@@ -182,7 +190,7 @@ def test_a_private_address_is_refused_unless_the_provider_allows_it(house: House
 
 def test_neither_side_sees_the_others_headers(house: House, provider: Provider) -> None:
     secret = {"cookie": "session=1", "x-forwarded-for": "10.0.0.1", "x-internal": "y", "user-agent": "me/1", "accept-encoding": "br"}
-    leaky = (("set-cookie", "a=b"), ("server", "cloudy"), ("openai-organization", "acme"), ("x-ratelimit-limit-requests", "9999"))
+    leaky = (("set-cookie", "a=b"), ("server", "cloudy"), ("openai-organization", "acme"), ("x-request-id", "up-1"))
     provider.then(said(CHAT.answer, headers=leaky))
 
     answer = house.http.post(CHAT.path, json=CHAT.body, headers={**CHAT.headers(house.key), **secret})
@@ -193,6 +201,8 @@ def test_neither_side_sees_the_others_headers(house: House, provider: Provider) 
     assert house.key not in str(provider.last.headers)
     assert not set(answer.headers) & {"set-cookie", "openai-organization"}
     assert answer.headers.get("server") != "cloudy"
+    assert answer.headers["x-upstream-request-id"] == "up-1"
+    assert len(answer.headers["x-request-id"]) == 36
 
 
 def test_a_providers_own_headers_are_sent_with_every_call(house: House, provider: Provider, provider_url: str) -> None:
