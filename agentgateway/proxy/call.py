@@ -64,6 +64,8 @@ class AgentCall(Call):
         yield Leg(upstream, record.url, headers=self._headers(), body=self._body, rates=self._rates, deployment=record.slug)
 
     def meter(self, leg: Leg, answer: Answer) -> Meter:
+        if answer.status >= 300:
+            raise UpstreamFailed("The agent redirects its callers, which the house does not follow.", code="upstream_redirect")
         message = self._message
         return AgentMeter(message.method, rpc_id=message.id or b"null", learn=self._learn, rewrite=self._rewrite())
 

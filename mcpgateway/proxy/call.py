@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from dataplane.asgi import Headers
 from dataplane.call import Call, Leg, Meter
+from dataplane.errors import UpstreamFailed
 from dataplane.jsonrpc import Message
 from dataplane.money import FREE
-from dataplane.snapshot import KeyRecord
+from dataplane.snapshot import KeyRecord, ServerRecord
 from dataplane.store import Snapshot
 from dataplane.upstream import Answer
 from mcpgateway.proxy.eras import ASSUMED_VERSION, MODERN
@@ -18,7 +19,7 @@ from mcpgateway.proxy.failures import failure_of
 from mcpgateway.proxy.index import Access, ServerIndex, Tool, server_index
 from mcpgateway.proxy.meter import McpMeter, Rewrite
 from mcpgateway.proxy.methods import METERED, STREAMS
-from mcpgateway.proxy.narrowing import narrowed
+from mcpgateway.proxy.narrowing import narrowed, without_tasks
 from mcpgateway.proxy.sessions import Session, Sessions
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ class ServerCall(Call):
         )
 
     def meter(self, leg: Leg, answer: Answer) -> Meter:
+        if answer.status >= 300:
+            raise UpstreamFailed("The server redirects its callers, which the house does not follow.", code="upstream_redirect")
         message = self._inbound.message
         rewrite, only_lists = self._rewrite()
         return McpMeter(
@@ -150,13 +153,15 @@ class ServerCall(Call):
 
     def still_allowed(self, snapshot: Snapshot) -> bool:
         """A running call goes on through a republication as long as its tool is served and granted at its address."""
-        section = snapshot.mcp.get(self._inbound.slug)
-        if section is None:
+        server, slug, allowed = snapshot.mcp.get(self.server), self._inbound.slug, snapshot.allowed(self.key)
+        if not isinstance(server, ServerRecord):
             return False
-        allowed = snapshot.allowed(self.key)
-        if not isinstance(section, type(self._index.record)):
-            return f"toolset:{self._inbound.slug}" in allowed
-        access = snapshot.view(section, server_index).access(allowed)
+        index = snapshot.view(server, server_index)
+        if self.tool and self.tool not in index.tools:
+            return False
+        if slug != self.server:
+            return slug in snapshot.mcp and f"toolset:{slug}" in allowed
+        access = index.access(allowed)
         return access is not None and (not self.tool or access.to(self.tool))
 
     def _headers(self) -> list[tuple[str, str]]:
@@ -178,7 +183,7 @@ class ServerCall(Call):
         inbound = self._inbound
         method = inbound.rpc_method
         if method in ("initialize", "server/discover"):
-            return (None if self._access.whole else narrowed), False
+            return (without_tasks if self._access.whole else narrowed), False
         if method == "tools/list":
             return self._screen, False
         return (None, False) if inbound.modern else (self._screen, True)

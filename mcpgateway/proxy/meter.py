@@ -16,7 +16,7 @@ from dataplane.jsonrpc import INTERNAL_ERROR, Members, error_body, members_of
 from dataplane.sse import Splitter, data_of, event, events
 
 Rewrite = Callable[[bytes], bytes]
-"""Takes a result's raw JSON and returns what the caller gets in its place."""
+"""Takes a result's raw JSON and returns what the caller gets in its place, the same object if nothing changes."""
 
 _TOOLS = b'"tools"'
 _encode = msgspec.json.Encoder().encode
@@ -133,7 +133,10 @@ class McpMeter(Meter):
         result = bytes(fields.get("result", msgspec.Raw(b"{}")))
         if self._only_lists and "tools" not in (members_of(result) or ()):
             return data
-        fields["result"] = msgspec.Raw(rewrite(result))
+        changed = rewrite(result)
+        if changed is result:
+            return data
+        fields["result"] = msgspec.Raw(changed)
         return _encode(fields)
 
 

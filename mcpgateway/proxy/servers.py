@@ -10,7 +10,8 @@ from mcpgateway.proxy.call import Inbound, ServerCall
 from mcpgateway.proxy.eras import MODERN, modern_headers
 from mcpgateway.proxy.failures import AUTO, wrong_era
 from mcpgateway.proxy.index import Access, ServerIndex, Tool, server_index
-from mcpgateway.proxy.methods import known
+from mcpgateway.proxy.methods import STREAMS, known
+from mcpgateway.proxy.narrowing import check_listening
 from mcpgateway.proxy.refusals import no_such_server, not_allowed, unknown_method
 from mcpgateway.proxy.sessions import Session
 
@@ -46,6 +47,8 @@ class ServerTarget:
         """The tool of a tools/call; None for any other method. Raises RpcError as for an unknown tool."""
         if message.params is not None:
             refuse_ambiguous(message.params, PARAMS, rpc_id=message.id)
+        if message.method in STREAMS and not self._access.whole:
+            check_listening(message)
         if message.method != "tools/call":
             return None
         return self._index.tool_or_refuse(called_name(self._inbound, message), self._access, message=message, modern=self._inbound.modern)

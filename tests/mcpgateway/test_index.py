@@ -11,7 +11,7 @@ from dataplane.snapshot import ServerRecord
 from mcpgateway.proxy import index as module
 from mcpgateway.proxy.eras import MODERN
 from mcpgateway.proxy.index import WHOLE, ServerIndex
-from mcpgateway.proxy.narrowing import narrowed
+from mcpgateway.proxy.narrowing import narrowed, without_tasks
 from tests.mcpgateway.conftest import approved
 
 
@@ -113,3 +113,23 @@ def test_a_caller_of_some_tools_is_told_of_tools_alone() -> None:
     }
     assert narrowed(b"[]") == b"[]"
     assert json.loads(narrowed(b'{"capabilities": 7}')) == {"capabilities": {}}
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        ({"tools": {}, "tasks": {"list": {}}}, {"tools": {}}),
+        ({"extensions": {"io.modelcontextprotocol/tasks": {}, "x/y": {"a": 1.0}}}, {"extensions": {"x/y": {"a": 1.0}}}),
+    ],
+)
+def test_nobody_is_offered_tasks(capabilities: Any, expected: Any) -> None:
+    result = {"capabilities": capabilities, "instructions": "tasks", "future": [1.0]}
+
+    assert json.loads(without_tasks(json.dumps(result).encode())) == {**result, "capabilities": expected}
+
+
+@pytest.mark.parametrize(
+    "result", [b'{"capabilities": {"tools": {}}, "instructions": "tasks"}', b'{"tasks": 1}', b'"tasks"', b'{"capabilities": "tasks"}']
+)
+def test_what_offers_none_passes_as_it_is(result: bytes) -> None:
+    assert without_tasks(result) is result

@@ -273,6 +273,35 @@ def test_a_message_without_its_envelope_is_refused(house: McpHouse, put: Put, to
         assert error_of(answer)["data"]["requested"] == "2027-01-01"
 
 
+@pytest.mark.parametrize(
+    ("wanted", "status"),
+    [
+        ({"notifications": {"toolsListChanged": True}}, 200),
+        ({}, 200),
+        ({"notifications": {"toolsListChanged": True, "resourceSubscriptions": ["memo://map"]}}, 400),
+        ({"notifications": {"promptsListChanged": True}}, 400),
+        ({"Notifications": {"promptsListChanged": True}}, 400),
+        ({"notifications": 7}, 400),
+    ],
+)
+def test_a_caller_of_some_tools_hears_of_tools_alone(house: McpHouse, wanted: Any, status: int) -> None:
+    stream = Reply(content_type="text/event-stream", chunks=[b": open\n\n"])
+    house.serve_server("weather", RawServer(lambda message, headers: stream), tools=PLAIN, lifespan=False)
+    house.grant("tool:weather/echo")
+
+    assert house.modern("weather", "subscriptions/listen", wanted).status_code == status
+
+
+@pytest.mark.parametrize("method", ["prompts/list", "resources/read", "completion/complete"])
+def test_a_caller_of_some_tools_finds_nothing_else(house: McpHouse, put: Put, tools: Tools, method: str) -> None:
+    recorder = put(dual_era(house_of_tools(tools)), grant=False)
+    house.grant("tool:weather/echo")
+
+    assert house.modern("weather", method, {"uri": "memo://map"}).status_code == 404
+    assert house.modern("weather", "server/discover").json()["result"]["capabilities"].keys() == {"tools"}
+    assert [seen.json["method"] for seen in recorder.seen] == ["server/discover"]
+
+
 def test_a_body_that_is_too_large_is_refused(house: McpHouse, put: Put, tools: Tools) -> None:
     recorder = put(dual_era(house_of_tools(tools)))
 
@@ -325,6 +354,7 @@ def test_a_server_that_hangs_is_a_504_and_counts_as_called(house: McpHouse) -> N
         Reply(body=b""),
         Reply(body=b"[1]"),
         Reply(status=302, body=b"", headers={"location": "http://169.254.169.254/"}),
+        Reply(status=307, body=b'{"jsonrpc":"2.0","id":1,"result":{}}', headers={"location": "http://169.254.169.254/"}),
         Reply(status=500, body=b"boom", content_type="text/plain"),
         Reply(status=503, body=b""),
         Reply(content_type="text/event-stream", chunks=[b"data: nonsense\n\n"]),

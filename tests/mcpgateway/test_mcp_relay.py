@@ -301,6 +301,28 @@ def test_a_withdrawn_grant_cuts_a_running_call(house: McpHouse) -> None:
     assert house.settled().outcome == "aborted"
 
 
+@pytest.mark.parametrize("change", ["frozen", "tool gone", "toolset ungranted"])
+def test_a_running_call_through_a_toolset_is_cut_with_its_server(house: McpHouse, change: str) -> None:
+    raw(house, lambda message, headers: Reply(content_type="text/event-stream", chunks=[b": working\n\n"], hang=True))
+    house.toolset("desk", {"raw_echo": ("raw", "echo")})
+    house.contents.grants.clear()
+    house.grant("toolset:desk")
+    message, headers = modern_message("tools/call", {"name": "raw_echo"})
+    with house.http.stream("POST", "/mcp/desk", json=message, headers={"x-api-key": house.key, "accept": BOTH, **headers}) as answer:
+        parts = answer.iter_raw()
+        next(parts)
+
+        if change == "frozen":
+            del house.contents.servers["raw"]
+        elif change == "tool gone":
+            house.register("raw", house.contents.servers["raw"].url, tools=[])  # type: ignore[union-attr]
+        else:
+            house.contents.grants.clear()
+        house.publish()
+
+        assert b"stream_cut" in b"".join(parts)
+
+
 def test_a_priced_tool_costs_its_price_per_call(house: McpHouse) -> None:
     raw(house, lambda message, headers: result(message, {"content": []}), prices={"echo": "0.0125"})
 
