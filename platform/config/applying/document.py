@@ -41,8 +41,8 @@ class Document:
         self._lines: dict[Path, int] = {}
         self._problems: list[Problem] = []
         self._nodes = 0
-        self._loader = _Loader(text)
         try:
+            self._loader = _Loader(text)
             root = self._loader.get_single_node()
             self.data = {} if root is None else self._value(root, ())
         except yaml.MarkedYAMLError as error:
@@ -50,8 +50,6 @@ class Document:
             raise Refused([Problem(mark.line + 1 if mark else 0, "", f"expected YAML: {error.problem or error.context}")]) from None
         except yaml.YAMLError as error:
             raise Refused([Problem(0, "", f"expected YAML: {error}".splitlines()[0])]) from None
-        finally:
-            self._loader.dispose()
         if self._problems:
             raise Refused(self._problems)
 

@@ -196,9 +196,9 @@ def _prune(document: Document, sections: dict[str, list[Stated]], stated: dict[s
         if kind.section not in sections:
             continue
         named = {kind.name_of(one.entry) for one in stated[kind.section]}
-        for name, before in reversed(kind.stored().items()):
-            if name in named:
-                continue
+        gone = {name: before for name, before in reversed(kind.stored().items()) if name not in named}
+        kind.release(list(gone), run)
+        for name, before in gone.items():
             try:
                 with transaction.atomic():
                     kind.remove(name, before, run)

@@ -85,6 +85,9 @@ class Kind(Generic[E]):
     def update(self, entry: E, before: E, changed: frozenset[str], run: Run) -> None:
         raise NotImplementedError
 
+    def release(self, names: list[str], run: Run) -> None:
+        """Before these are removed: whatever ties them to each other."""
+
     def remove(self, name: str, before: E, run: Run) -> None:
         raise NotImplementedError
 

@@ -108,9 +108,12 @@ class Models(Kind[shape.Model]):
         if entry.fallbacks or model.fallback_steps.exists():
             run.after.append((entry.name, lambda: actions.set_fallbacks(actor=run.actor, model=model, fallbacks=entry.fallbacks)))
 
+    def release(self, names: list[str], run: Run) -> None:
+        for model in Model.objects.filter(name__in=names):
+            actions.set_fallbacks(actor=run.actor, model=model, fallbacks=[])
+
     def remove(self, name: str, before: shape.Model, run: Run) -> None:
         model = Model.objects.get(name=name)
-        actions.set_fallbacks(actor=run.actor, model=model, fallbacks=[])
         if before.price is not None:
             actions.set_model_price(actor=run.actor, model=model, price=None)
         actions.delete_model(actor=run.actor, model=model)
