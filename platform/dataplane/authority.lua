@@ -1,5 +1,5 @@
 -- One batch of a worker's operations on accounts, applied in order and exactly once: all of it or, when the batch was
--- made in another epoch, nothing.
+-- made in another epoch, nothing. An operation on a key that is something else fails alone.
 --
 -- KEYS  1 epoch (hash: id, run, at)   2 the worker's link (hash: seq, reply)   3 hungry (zset: account by expiry in ms)
 --       4… one per operation
@@ -19,6 +19,9 @@ local epoch = redis.call('HMGET', KEYS[1], 'id', 'run', 'at')
 local current = ''
 if epoch[1] and epoch[2] == ARGV[2] then current = epoch[1] end
 if current ~= ARGV[3] then return cjson.encode({epoch = current, moved = true}) end
+
+-- A server that can not write now says so here, before anything is applied.
+redis.call('HSET', KEYS[2], 'trying', ARGV[1])
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -117,7 +120,9 @@ end
 
 local results, slot = {}, 4
 for i = 5, #ARGV, 8 do
-  results[#results + 1] = operations[ARGV[i]](KEYS[slot], unpack(ARGV, i + 1, i + 7))
+  local fine, result = pcall(operations[ARGV[i]], KEYS[slot], unpack(ARGV, i + 1, i + 7))
+  if not fine then result = {'error', type(result) == 'table' and result.err or tostring(result)} end
+  results[#results + 1] = result
   slot = slot + 1
 end
 

@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 
 TICK = 0.025
 MARK_TICKS = 120
-"""Three seconds: longer than a settled call takes to its place in the ledger."""
+"""Three seconds: longer than a settled call takes to its place in the ledger. While there is no authority the marks
+stand still, for then the way to the ledger may be cut as well."""
 
 SWEEP_TICKS = 2400
 RATE_TTL = 180.0
@@ -129,7 +130,7 @@ class LeasePool:
             if over or not lease.tick(hungry=lease.account in hungry):
                 del self._active[lease]
                 lease.active = False
-        if self._ticks % MARK_TICKS == 0:
+        if self._ticks % MARK_TICKS == 0 and self.authority.reachable and self.authority.epoch:
             for lease in self._active:
                 lease.mark()
         counted = self._ticks % REPORT_TICKS == 0
@@ -147,7 +148,9 @@ class LeasePool:
                 log.exception("upkeep of leases failed")
 
     async def _hungry(self) -> frozenset[str]:
-        if self.local is not None or not any(lease.available > 0 for lease in self._active):
+        """Asked whenever anything is held or was spent of late: that is also how a new epoch is noticed, in which it
+        must be declared before the grace is over."""
+        if self.local is not None or not self._active:
             return NOBODY
         try:
             return await self.authority.hungry()

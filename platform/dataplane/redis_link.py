@@ -21,7 +21,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError
 
 from dataplane.errors import AuthorityUnavailable
 
@@ -31,9 +31,6 @@ SCRIPT = Path(__file__).with_name("authority.lua").read_bytes()
 SHA = hashlib.sha1(SCRIPT, usedforsecurity=False).hexdigest()
 BATCH = 256
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
-REFUSALS = 3
-"""Times that Redis may answer a batch with an error of its own before the batch is given up."""
-
 AWAY = "The budget authority can not be reached."
 
 
@@ -66,10 +63,10 @@ class Operation:
 
 
 class Batch:
-    __slots__ = ("operations", "refusals", "seq")
+    __slots__ = ("operations", "seq")
 
     def __init__(self, seq: int, operations: list[Operation]) -> None:
-        self.seq, self.operations, self.refusals = seq, operations, 0
+        self.seq, self.operations = seq, operations
 
 
 class Reply(msgspec.Struct):
@@ -94,7 +91,7 @@ class Link:
         self.reachable = True
         self.returned: Callable[[Operation, list[str]], None] = lambda operation, result: None
         self.moved: Callable[[], None] = lambda: None
-        self.client: Redis = Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0))
+        self.client: Redis = Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 1))
         pool: Any = self.client.connection_pool
         self._connection = pool.make_connection()
         self._timeout = timeout / 2
@@ -140,7 +137,7 @@ class Link:
             self._sender.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sender
-        for operation in [*(self._pending.operations if self._pending else ()), *self._queue]:
+        for operation in [*(self._pending.operations if self._pending is not None else ()), *self._queue]:
             operation.fail()
         self._queue.clear()
         await self._connection.disconnect(nowait=True)
@@ -166,9 +163,10 @@ class Link:
                 self._pending = self._next_batch()
                 if self._pending is None:
                     return
+            batch = self._pending
             try:
                 async with asyncio.timeout(self._timeout):
-                    reply = await self._call(self._pending)
+                    reply = await self._call(batch)
             except (RedisError, OSError, TimeoutError, msgspec.MsgspecError) as error:
                 failures += 1
                 await self._connection.disconnect(nowait=True)
@@ -178,8 +176,8 @@ class Link:
                 continue
             if not self.reachable:
                 log.info("the budget authority is back")
-            self.reachable, failures = True, 0
-            self._settle(reply)
+            self.reachable, failures, self._pending = True, 0, None
+            self._settle(batch, reply)
 
     def _next_batch(self) -> Batch | None:
         operations: list[Operation] = []
@@ -213,29 +211,22 @@ class Link:
         if self.reachable:
             log.warning("the budget authority is away: %s", error)
         self.reachable = False
-        batch = self._pending
-        if batch is not None:
-            batch.refusals = batch.refusals + 1 if isinstance(error, ResponseError) else 0
-            given_up = batch.refusals >= REFUSALS
-            for operation in batch.operations:
-                if operation.urgent or given_up:
-                    operation.fail()
-            if given_up:
-                log.error("the budget authority refuses a batch: %s", error)
-                self._pending = None
+        for operation in self._pending.operations if self._pending is not None else ():
+            if operation.urgent:
+                operation.fail()
         for operation in self._queue:
             operation.fail()
 
-    def _settle(self, reply: Reply) -> None:
-        batch, self._pending = self._pending, None
-        if batch is None:
-            return
+    def _settle(self, batch: Batch, reply: Reply) -> None:
         if reply.moved:
             self._move(reply.epoch, batch.operations)
             return
         for operation, result in zip(batch.operations, reply.results, strict=True):
             values = result if isinstance(result, list) else []
-            if not operation.answer(values):
+            if values[:1] == ["error"]:
+                log.error("the budget authority can not %s %s: %s", operation.kind, operation.account, values[1])
+                operation.fail()
+            elif not operation.answer(values):
                 self.returned(operation, values)
 
     def _move(self, epoch: str, operations: list[Operation]) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from dataplane.admission import Admission
-from dataplane.authority import LocalAuthority, Seed
+from dataplane.authority import Grant, LocalAuthority, Seed
 from dataplane.errors import BudgetExceeded, RateLimited
 from dataplane.expectation import Expectation
 from dataplane.limits import Limits
@@ -225,6 +225,15 @@ def test_after_a_new_epoch_a_worker_declares_what_it_holds_and_what_the_ledger_c
     open_call.settle(100, 1)
     ticks(limits, 6)
     assert limits.pool.local.peek_now(ACCOUNT, limit=1000).free == 830
+
+
+def test_what_was_granted_in_an_epoch_that_is_over_is_not_spent() -> None:
+    limits = one()
+    limits.try_admit(key(), reserve=10, tokens=1, model="m").settle(0, 1)
+    (lease,) = limits.pool.known()
+    held = limits.held()
+    assert not lease.accept(Grant(500, 500, 500, False, "an earlier one"), 10)
+    assert limits.held() == held
 
 
 def test_costs_that_the_ledger_has_had_time_to_hear_of_are_not_declared_again() -> None:

@@ -355,6 +355,38 @@ async def test_a_flushed_redis_refuses_money_until_it_is_seeded_and_nothing_is_s
         assert client.hmget(f"t:acct:{ACCOUNT}", "taken", "settled") == ["0", "1000"]
 
 
+async def test_who_only_waits_for_an_open_call_to_end_declares_it_in_a_new_epoch_too(redis_url: str, client: redis.Redis) -> None:
+    async with authority_at(redis_url, seeds=[]) as authority, limits_at(authority, 1000) as limits:
+        await limits.admit(key(), reserve=300, tokens=1, model="m")
+        await until(lambda: limits.held() == {ACCOUNT: 300})
+        client.flushdb()
+        await authority.reseed([])
+        await until(lambda: client.hget(f"t:acct:{ACCOUNT}", "taken") == "300")
+
+
+async def test_what_was_spent_while_redis_was_away_is_declared_however_long_that_took(redis_url: str, client: redis.Redis) -> None:
+    relay = Relay(redis_url)
+    async with authority_at(await relay.start(), patience=2.0) as authority:
+        await authority.reseed([])
+        async with limits_at(authority, 1000, upkeep=False) as limits:
+            (await limits.admit(key(), reserve=10, tokens=1, model="m")).settle(10, 1)
+            relay.away = True
+            relay.hang_up()
+            with pytest.raises(AuthorityUnavailable):
+                await authority.peek(ACCOUNT, limit=1000)
+            limits.try_admit(key(), reserve=10, tokens=1, model="m").settle(10, 1)
+            for _ in range(500):
+                await limits.pool.tick()
+            client.flushdb()
+            relay.away = False
+            await until(lambda: authority.reachable)
+            await authority.reseed([Seed(ACCOUNT, 0)])
+            await limits.pool.tick()
+            await authority.drain()
+            assert client.hget(f"t:acct:{ACCOUNT}", "settled") == "20"
+    await relay.stop()
+
+
 async def test_a_flush_in_the_middle_of_200_calls_lets_nobody_overspend(redis_url: str, client: redis.Redis) -> None:
     limit, cost = 50 * 1000, 1000
     spent = 0
@@ -472,16 +504,48 @@ async def test_a_soft_budget_counts_what_all_workers_spend(redis_url: str) -> No
         assert (await first.peek(ACCOUNT, limit=100)).free == -60
 
 
-async def test_an_account_that_is_something_else_is_refused_and_does_not_block_the_line(redis_url: str, client: redis.Redis) -> None:
-    client.set(f"t:acct:{ACCOUNT}", "not a hash")
-    async with authority_at(redis_url, patience=2.0) as authority:
-        client.delete(f"t:acct:{ACCOUNT}")
-        await authority.reseed([])
+async def test_an_account_that_is_something_else_fails_alone(redis_url: str, client: redis.Redis) -> None:
+    async with authority_at(redis_url, seeds=[]) as authority:
         client.set(f"t:acct:{ACCOUNT}", "not a hash")
+        answers = await asyncio.gather(
+            authority.take("budget:2:all", need=1, want=1, limit=10),
+            authority.take(ACCOUNT, need=1, want=1, limit=10),
+            authority.take("budget:2:all", need=1, want=1, limit=10),
+            return_exceptions=True,
+        )
+        assert [getattr(answer, "granted", type(answer)) for answer in answers] == [1, AuthorityUnavailable, 1]
+        assert authority.reachable
+        assert (await authority.peek("budget:2:all", limit=10)).outstanding == 2
+
+
+async def test_a_redis_that_can_not_write_is_away_until_it_can(redis_url: str, client: redis.Redis) -> None:
+    """What a full memory or a read-only replica looks like: here the worker's own key is in the way."""
+    async with authority_at(redis_url, seeds=[]) as authority:
+        await authority.take(ACCOUNT, need=5, want=1, limit=10)
+        (link,) = client.keys("t:link:*")
+        client.delete(link)
+        client.set(link, "in the way")
         with pytest.raises(AuthorityUnavailable):
             await authority.take(ACCOUNT, need=1, want=1, limit=10)
-        await until(lambda: authority.reachable)
-        assert (await authority.take("budget:2:all", need=1, want=1, limit=10)).granted == 1
+        authority.tell(ACCOUNT, spent=2, released=2)
+        client.delete(link)
+        await until(lambda: client.hmget(f"t:acct:{ACCOUNT}", "taken", "settled") == ["3", "2"])
+        assert authority.reachable
+
+
+async def test_who_waits_when_redis_goes_away_is_told_so(redis_url: str) -> None:
+    relay = Relay(redis_url)
+    async with authority_at(await relay.start(), patience=2.0) as authority:
+        await authority.reseed([])
+        async with limits_at(authority, 100) as limits:
+            await limits.admit(key(), reserve=100, tokens=1, model="m")
+            waiting = asyncio.create_task(limits.admit(key(), reserve=50, tokens=1, model="n"))
+            await until(lambda: any(lease.waiters for lease in limits.pool.known()))
+            relay.away = True
+            relay.hang_up()
+            with pytest.raises(AuthorityUnavailable):
+                await asyncio.wait_for(waiting, PATIENCE)
+    await relay.stop()
 
 
 async def test_a_closed_authority_answers_nobody(redis_url: str) -> None:
