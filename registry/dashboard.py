@@ -46,18 +46,21 @@ def reviews(request: HttpRequest) -> Context:
 
 
 def ailing(user: Any) -> list[Ailing]:
-    found = []
-    for model, word in ((Server, "MCP server"), (Agent, "agent")):
-        sick = visible_to(model.objects.filter(status=Status.ACTIVE, health__in=STATES), user).order_by("slug")[:50]
-        for item in sick:
-            found.append(
-                Ailing(
-                    name=item.slug,
-                    note=f"{word}: {item.last_error or 'it does not answer'}"[:160],
-                    href=reverse(f"admin:registry_{model._meta.model_name}_change", args=[item.pk]),
-                    state=STATES[Health(item.health)],
-                    word=item.get_health_display(),
-                    when=timesince(item.checked_at).split(",")[0] if item.checked_at else "",
-                )
-            )
-    return found
+    return [*_sick(Server, "MCP server", user), *_sick(Agent, "agent", user)]
+
+
+def _sick(model: type[Server] | type[Agent], word: str, user: Any) -> list[Ailing]:
+    found: list[Server | Agent] = list(
+        visible_to(model.objects.filter(status=Status.ACTIVE, health__in=STATES), user).order_by("slug")[:50]
+    )
+    return [
+        Ailing(
+            name=item.slug,
+            note=f"{word}: {item.last_error or 'it does not answer'}"[:160],
+            href=reverse(f"admin:registry_{item._meta.model_name}_change", args=[item.pk]),
+            state=STATES[Health(item.health)],
+            word=item.get_health_display(),
+            when=timesince(item.checked_at).split(",")[0] if item.checked_at else "",
+        )
+        for item in found
+    ]

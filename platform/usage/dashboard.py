@@ -41,7 +41,7 @@ def figures(request: HttpRequest) -> Context:
     today, month = _remembered(
         request, "figures", lambda: (queries.spending_today(request.user), queries.spending_this_month(request.user))
     )
-    alarms = UnpricedModel.objects.filter(resolved_at=None).count() if request.user.is_superuser else 0  # type: ignore[union-attr]
+    alarms = UnpricedModel.objects.filter(resolved_at=None).count() if request.user.is_superuser else 0
     ledger = reverse("admin:usage_ledgerentry_changelist")
     share = Decimal(today.errors * 100) / today.calls if today.calls else Decimal(0)
     cards = [

@@ -65,7 +65,7 @@ def told(event: UsageEvent) -> dict[str, Any]:
     }
 
 
-class CallsConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
+class CallsConsumer(AsyncJsonWebsocketConsumer):
     """One watching browser. Takes no messages: what a client sends is ignored."""
 
     async def connect(self) -> None:
