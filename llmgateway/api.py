@@ -22,11 +22,11 @@ from adminkit.rest import ActionViewSet
 from llmgateway import actions
 from llmgateway.actions.imports import MAX_AT_ONCE
 from llmgateway.actions.models import FIELDS as MODEL_FIELDS
-from llmgateway.guards import check_deployments, check_fallbacks, check_owner
+from llmgateway.guards import acting, check_deployments, check_fallbacks, check_owner, check_reach, import_terms, may_add_providers
 from llmgateway.models import Deployment, Fallback, Model, Provider
 from llmgateway.prices import PriceBook
 from llmgateway.probe import probe
-from llmgateway.serializers import ModelSerializer, ProviderSerializer, StrictSerializer
+from llmgateway.serializers import ModelSerializer, PlainSerializer, ProviderSerializer, StrictSerializer
 
 
 class WritableViewSet(CreateModelMixin, RetrieveModelMixin, UpdateModelMixin, DestroyModelMixin, ListModelMixin, ActionViewSet):
@@ -53,15 +53,16 @@ class WritableViewSet(CreateModelMixin, RetrieveModelMixin, UpdateModelMixin, De
 
     def _stored(self, row: Any) -> Any:
         """As a GET would answer it, with what the action worked out and what the database holds."""
-        return self.queryset.all().get(pk=row.pk)
+        rows: Any = type(self).queryset
+        return rows.all().get(pk=row.pk)
 
 
-class ProblemSerializer(serializers.Serializer):
+class ProblemSerializer(PlainSerializer):
     error = serializers.CharField()
     advice = serializers.CharField()
 
 
-class FindingSerializer(serializers.Serializer):
+class FindingSerializer(PlainSerializer):
     """What a provider answered when it was asked for its models."""
 
     ok = serializers.BooleanField()
@@ -78,7 +79,7 @@ class PicksSerializer(StrictSerializer):
     join = serializers.BooleanField(required=False, default=False)
 
 
-class ImportedSerializer(serializers.Serializer):
+class ImportedSerializer(PlainSerializer):
     created = serializers.ListField(child=serializers.CharField())
     joined = serializers.ListField(child=serializers.CharField())
     present = serializers.ListField(child=serializers.CharField())
@@ -93,16 +94,19 @@ class ProviderViewSet(WritableViewSet):
     filterset_fields = ("name", "dialect", "vendor", "enabled", "health")
 
     def create_with(self, data: dict[str, Any]) -> Provider:
-        return actions.create_provider(actor=self.request.user, **data)
+        if not may_add_providers(self.request.user):
+            raise PermissionDenied
+        return actions.create_provider(actor=acting(self.request), **data)
 
     def update_with(self, row: Provider, data: dict[str, Any]) -> None:
         fields = dict(data)
+        check_reach(self.request.user, row, fields)
         if "api_key" in fields and fields["api_key"] is None:
-            actions.set_credential(actor=self.request.user, provider=row, api_key=fields.pop("api_key"))
-        actions.update_provider(actor=self.request.user, provider=row, **fields)
+            actions.set_credential(actor=acting(self.request), provider=row, api_key=fields.pop("api_key"))
+        actions.update_provider(actor=acting(self.request), provider=row, **fields)
 
     def delete_with(self, row: Provider) -> None:
-        actions.delete_provider(actor=self.request.user, provider=row)
+        actions.delete_provider(actor=acting(self.request), provider=row)
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """A test waits for somebody else's machine: that must not happen inside the transaction of a write."""
@@ -116,7 +120,7 @@ class ProviderViewSet(WritableViewSet):
         """Asks the provider for its models and notes its health."""
         provider = self.get_object()
         finding = probe(provider)
-        actions.record_health(actor=request.user, provider=provider, error=finding.sentence, latency_ms=finding.latency_ms)
+        actions.record_health(actor=acting(request), provider=provider, error=finding.sentence, latency_ms=finding.latency_ms)
         return Response(FindingSerializer(finding).data)
 
     @extend_schema(request=PicksSerializer, responses=ImportedSerializer)
@@ -128,7 +132,8 @@ class ProviderViewSet(WritableViewSet):
         picks.is_valid(raise_exception=True)
         if not request.user.has_perm(codename(Model, "add")):
             raise PermissionDenied
-        done = actions.import_models(actor=request.user, provider=provider, **picks.validated_data)
+        terms = import_terms(request.user, **picks.validated_data)
+        done = actions.import_models(actor=acting(request), provider=provider, names=picks.validated_data["names"], **terms)
         return Response(ImportedSerializer(done).data)
 
 
@@ -169,13 +174,13 @@ class ModelViewSet(WritableViewSet):
         return page
 
     def create_with(self, data: dict[str, Any]) -> Model:
-        check_owner(self.request.user, data.get("owner_team"))
-        check_deployments(self.request.user, None, data.get("deployments", ()))
-        check_fallbacks(self.request.user, None, data.get("fallbacks", ()))
-        return actions.create_model(actor=self.request.user, **data)
+        check_owner(acting(self.request), data.get("owner_team"))
+        check_deployments(acting(self.request), None, data.get("deployments", ()))
+        check_fallbacks(acting(self.request), None, data.get("fallbacks", ()))
+        return actions.create_model(actor=acting(self.request), **data)
 
     def update_with(self, row: Model, data: dict[str, Any]) -> None:
-        actor = self.request.user
+        actor = acting(self.request)
         if "owner_team" in data and data["owner_team"] != row.owner_team:
             check_owner(actor, data["owner_team"])
         actions.update_model(actor=actor, model=row, **{name: value for name, value in data.items() if name in MODEL_FIELDS})
@@ -189,7 +194,7 @@ class ModelViewSet(WritableViewSet):
             actions.set_model_price(actor=actor, model=row, price=data["price"])
 
     def delete_with(self, row: Model) -> None:
-        actions.delete_model(actor=self.request.user, model=row)
+        actions.delete_model(actor=acting(self.request), model=row)
 
 
 def api_routes() -> list[tuple[str, type[ActionViewSet], str]]:

@@ -1,4 +1,4 @@
-"""What people may connect a model to: providers and models that they can see, or that the model is connected to already.
+"""What people may do beyond what `adminkit.permissions` says: where providers reach, and what models are connected to.
 
 Actions do not ask who is allowed; the admin and the REST API ask here before they call them. What a person can't see is
 answered as what does not exist.
@@ -11,9 +11,31 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from adminkit.permissions import visible
+from adminkit.permissions import permitted, visible
 from identity.models import Team
 from llmgateway.models import Model, Provider
+
+
+def acting(request: Any) -> Any:
+    """Who acts through a request of the admin or the API, which both refuse anonymous people before anything else."""
+    return request.user
+
+
+def may_add_providers(user: Any) -> bool:
+    """A provider belongs to no team: whoever adds one without ruling the house could not even see it afterwards."""
+    return bool(user.is_active and user.is_superuser)
+
+
+def check_reach(user: Any, provider: Provider, fields: Mapping[str, Any]) -> None:
+    """Raises ValidationError when the change would let a provider reach into the house's own network, or elsewhere in it,
+    and the user does not rule the house: this is how a request would be sent where its sender can't go."""
+    if user.is_superuser:
+        return
+    allowed = fields.get("allow_private_network", provider.allow_private_network)
+    if allowed and not provider.allow_private_network:
+        raise ValidationError({"allow_private_network": "Only a platform admin opens the private network to a provider."})
+    if allowed and fields.get("base_url", provider.base_url) != provider.base_url:
+        raise ValidationError({"base_url": "Only a platform admin moves a provider within the private network."})
 
 
 def check_deployments(user: Any, model: Model | None, deployments: Sequence[Mapping[str, Any]]) -> None:
@@ -32,6 +54,20 @@ def check_deployments(user: Any, model: Model | None, deployments: Sequence[Mapp
     ]
     if problems:
         raise ValidationError({"deployments": problems})
+
+
+def import_terms(user: Any, names: Sequence[str], *, prefix: str, join: bool) -> dict[str, Any]:
+    """How this user's picks are registered, as `actions.import_models` takes it: a platform admin's models belong to the
+    platform, anybody else's to their team. Raises ValidationError for models to join that are not theirs to change."""
+    if user.is_superuser:
+        return {"prefix": prefix, "join": join, "owner_team": None}
+    check_owner(user, user.team)
+    if join:
+        present = Model.objects.filter(name__in=[f"{prefix}{name}" for name in names])
+        mine = permitted(present, user, "change").values("pk")
+        if others := list(present.exclude(pk__in=mine).order_by("name").values_list("name", flat=True)):
+            raise ValidationError({"join": [f"'{name}' is not yours to change." for name in others]})
+    return {"prefix": prefix, "join": join, "owner_team": user.team}
 
 
 def check_fallbacks(user: Any, model: Model | None, fallbacks: Sequence[str]) -> None:

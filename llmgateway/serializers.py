@@ -10,16 +10,16 @@ from adminkit.permissions import visible
 from identity.models import Team
 from llmgateway.choices import Dialect, Strategy
 from llmgateway.models import Deployment, Model, Provider
-from llmgateway.prices import SOURCES
+from llmgateway.prices import SOURCES, PriceBook
 
 if TYPE_CHECKING:
-    _Serializer = serializers.Serializer[Any]
+    PlainSerializer = serializers.Serializer[Any]
     _ModelSerializer = serializers.ModelSerializer[Any]
 else:  # DRF's classes take no type arguments when they run.
-    _Serializer, _ModelSerializer = serializers.Serializer, serializers.ModelSerializer
+    PlainSerializer, _ModelSerializer = serializers.Serializer, serializers.ModelSerializer
 
 
-class StrictSerializer(_Serializer):
+class StrictSerializer(PlainSerializer):
     """Refuses fields that it does not know: a misspelled one must not be dropped in silence."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -37,7 +37,7 @@ class ProviderSerializer(StrictSerializer, _ModelSerializer):
 
     class Meta:
         model = Provider
-        settings = ("name", "dialect", "base_url", "vendor", "allow_private_network")
+        settings: tuple[str, ...] = ("name", "dialect", "base_url", "vendor", "allow_private_network")
         settings += ("connect_timeout", "read_timeout", "total_timeout", "headers", "enabled")
         state = ("health", "checked_at", "failed_checks", "last_error", "latency_ms", "created_at", "updated_at")
         fields = ("id", *settings, "api_key", "has_credential", "credential_set_at", *state)
@@ -71,7 +71,8 @@ class OwnPriceSerializer(PriceSerializer):
     """The price that is set on the model itself."""
 
     def get_attribute(self, instance: Model) -> dict[str, str] | None:
-        return self.context["book"].override_of(instance.name)
+        book: PriceBook = self.context["book"]
+        return book.override_of(instance.name)
 
 
 class DeploymentSerializer(StrictSerializer):
@@ -129,12 +130,12 @@ class ModelSerializer(StrictSerializer, _ModelSerializer):
 
     class Meta:
         model = Model
-        fields = ("id", "name", "description", "strategy", "max_output", "owner_team", "discoverable", "enabled", "deployments")
-        fields += ("fallbacks", "price", "resource_ref", "created_at", "updated_at")
+        fields: tuple[str, ...] = ("id", "name", "description", "strategy", "max_output", "owner_team", "discoverable", "enabled")
+        fields += ("deployments", "fallbacks", "price", "resource_ref", "created_at", "updated_at")
         read_only_fields = ("id", "created_at", "updated_at")
 
     def get_fields(self) -> dict[str, Any]:
-        fields = super().get_fields()
+        fields: dict[str, Any] = super().get_fields()
         if (request := self.context.get("request")) is not None:
             fields["owner_team"].queryset = visible(Team.objects.all(), request.user)
         return fields

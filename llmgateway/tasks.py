@@ -1,4 +1,4 @@
-"""What runs by the clock: the health of providers, and the alarm about models without a price."""
+"""What runs by the clock: the health of providers, prices that begin, and the alarm about models without a price."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from celery import shared_task
 from django.db.models import Q
 from django.utils import timezone
 
-from llmgateway.actions import record_health
+from llmgateway.actions import announce_begun_prices, record_health
 from llmgateway.choices import Health
 from llmgateway.models import Provider
 from llmgateway.probe import probe
@@ -25,6 +25,7 @@ DOWN_AGAIN_AFTER = timedelta(minutes=5)
 
 SCHEDULE = {
     "check_providers": {"task": "llmgateway.tasks.check_providers", "schedule": 60.0, "options": {"expires": 55}},
+    "begin_prices": {"task": "llmgateway.tasks.begin_prices", "schedule": 60.0, "options": {"expires": 55}},
     "warn_unpriced": {"task": "llmgateway.tasks.warn_unpriced", "schedule": 3600.0, "options": {"expires": 1800}},
 }
 
@@ -41,6 +42,12 @@ def check_providers() -> int:
         if stored.health != provider.health:
             log.warning("provider.health", provider=provider.name, before=provider.health, now=stored.health, error=finding.sentence)
     return len(providers)
+
+
+@shared_task
+def begin_prices() -> int:
+    """Has prices published whose first day has come: nobody changes anything at midnight (UTC), so nothing else would."""
+    return announce_begun_prices(actor=None)
 
 
 @shared_task

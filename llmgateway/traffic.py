@@ -68,7 +68,7 @@ def months_of(names: Collection[str], user: Any) -> dict[str, Month]:
     since = today - timedelta(days=DAYS - 1)
     calls = visible(Rollup.objects.filter(plane="llm", model__in=names, day__range=(since, today)), user).order_by()
     figures = {"calls": Sum("calls"), "errors": Sum("errors"), "cost": ExactSum("cost")}
-    by_day: dict[str, dict[date, dict[str, Any]]] = {}
+    by_day: dict[str, dict[date, Mapping[str, Any]]] = {}
     for row in calls.values("model", "day").annotate(**figures):
         by_day.setdefault(row["model"], {})[row["day"]] = row
     totals = {row["model"]: row for row in calls.values("model").annotate(unpriced=Sum("unpriced"), **figures)}

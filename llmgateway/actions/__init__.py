@@ -9,7 +9,7 @@ from llmgateway.actions.fallbacks import set_fallbacks
 from llmgateway.actions.health import record_health
 from llmgateway.actions.imports import import_models
 from llmgateway.actions.models import create_model, delete_model, disable_model, enable_model, update_model
-from llmgateway.actions.prices import set_model_price
+from llmgateway.actions.prices import announce_begun_prices, set_model_price
 from llmgateway.actions.providers import (
     create_provider,
     delete_provider,
@@ -20,6 +20,7 @@ from llmgateway.actions.providers import (
 )
 
 __all__ = [
+    "announce_begun_prices",
     "create_model",
     "create_provider",
     "delete_model",

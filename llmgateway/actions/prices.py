@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from audit import trail
+from audit.models import AuditEvent
 from identity.models import User
 from llmgateway.models import Model
 from llmgateway.prices import METERS
 from usage import actions as usage_actions
+from usage.models import Price
+
+BEGUN = "llmgateway.price.begin"
 
 ALIASES = {"cached_input": "cached_read", "cache_write": "cache_write_5m"}
 """Names of the config file's shape for meters that the ledger tells more exactly."""
@@ -26,6 +32,19 @@ def set_model_price(*, actor: User | None, model: Model, price: Mapping[str, Any
         usage_actions.set_price(actor=actor, model_name=model.name, **(given or {}))
     except ValidationError as error:
         raise ValidationError({"price": _messages(error)}) from None
+
+
+@transaction.atomic
+def announce_begun_prices(*, actor: User | None) -> int:
+    """Tells the trail, once a day, that prices which were stated earlier begin today: that is what has them published.
+    Returns how many begin."""
+    today = datetime.now(UTC).date()
+    begun = list(Price.objects.filter(valid_from=today, created_at__date__lt=today, withdrawn_at=None).order_by("pk"))
+    if not begun or AuditEvent.objects.filter(action=BEGUN, at__date=today).exists():
+        return 0
+    extra = {"day": today, "prices": [price.ref for price in begun[:100]], "count": len(begun)}
+    trail.record(actor=actor, action=BEGUN, target=begun[0], changes={}, extra=extra)
+    return len(begun)
 
 
 def _messages(error: ValidationError) -> list[str]:

@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from llmgateway import actions
+from llmgateway.guards import acting
 from llmgateway.probe import probe
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def test_view(admin: ProviderAdmin, request: HttpRequest, object_id: str) -> Htt
         raise PermissionDenied
     # Asked outside of any transaction: a slow provider must not hold a lock on its row.
     finding = probe(provider)
-    provider = actions.record_health(actor=request.user, provider=provider, error=finding.sentence, latency_ms=finding.latency_ms)
+    provider = actions.record_health(actor=acting(request), provider=provider, error=finding.sentence, latency_ms=finding.latency_ms)
     if request.headers.get("HX-Request"):
         context = {"original": provider, "finding": finding, "shown": finding.models[:SHOWN], "more": max(0, len(finding.models) - SHOWN)}
         return TemplateResponse(request, "llmgateway/connection.html", context)

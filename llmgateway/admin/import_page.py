@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from llmgateway import actions
 from llmgateway.actions.imports import Imported
+from llmgateway.guards import acting, import_terms
 from llmgateway.models import Deployment, Model, Provider
 from llmgateway.prices import PriceBook, PriceTag
 from llmgateway.probe import MAX_PAGES, probe
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 class ImportForm(forms.Form):
     """How picked models are named. The picks themselves are the check boxes `pick`."""
 
-    prefix = forms.CharField(
+    name_prefix = forms.CharField(
+        label="Prefix",
         required=False,
         max_length=60,
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "none", "autocomplete": "off", "spellcheck": "false"}),
@@ -43,10 +45,10 @@ class ImportForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A line of the page. `model` is the registered model that has this deployment already."""
+    """A line of the page. `models` are the registered ones that have this deployment already."""
 
     name: str
-    model: Model | None
+    models: tuple[Model, ...]
     tag: PriceTag
 
 
@@ -57,11 +59,10 @@ def import_view(admin: ProviderAdmin, request: HttpRequest, object_id: str) -> H
     form = ImportForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         picked = request.POST.getlist("pick")
-        if picked:
-            done = actions.import_models(actor=request.user, provider=provider, names=picked, **form.cleaned_data)
-            _tell(request, done)
+        if not picked:
+            messages.warning(request, "Nothing was picked.")
+        elif _registered(request, provider, picked, form):
             return redirect(f"{reverse('admin:llmgateway_model_changelist')}?deployments__provider__id__exact={provider.pk}")
-        messages.warning(request, "Nothing was picked.")
     finding = probe(provider, pages=MAX_PAGES)
     context = {
         **admin.admin_site.each_context(request),
@@ -73,17 +74,31 @@ def import_view(admin: ProviderAdmin, request: HttpRequest, object_id: str) -> H
         "form": form,
         "back": admin.url_of(provider.pk),
     }
-    request.current_app = admin.admin_site.name  # type: ignore[attr-defined]
+    request.current_app = admin.admin_site.name
     return TemplateResponse(request, "llmgateway/import_models.html", context)
 
 
+def _registered(request: HttpRequest, provider: Provider, picked: list[str], form: ImportForm) -> bool:
+    """Whether the picks were registered; if they were refused as a whole, the form says why."""
+    user, chosen = acting(request), form.cleaned_data
+    try:
+        terms = import_terms(user, picked, prefix=chosen["name_prefix"], join=chosen["join"])
+        _tell(request, actions.import_models(actor=user, provider=provider, names=picked, **terms))
+    except ValidationError as refused:
+        for message in refused.messages:
+            messages.error(request, message)
+        return False
+    return True
+
+
 def _offers(provider: Provider, names: tuple[str, ...]) -> list[Offer]:
-    rows = Deployment.objects.filter(provider=provider).select_related("model")
-    registered = {row.upstream_model: row.model for row in rows}
+    registered: dict[str, tuple[Model, ...]] = {}
+    for row in Deployment.objects.filter(provider=provider).select_related("model").order_by("model__name"):
+        registered[row.upstream_model] = (*registered.get(row.upstream_model, ()), row.model)
     book = PriceBook()
     book.prepare((provider.vendor, name, "") for name in names)
     return [
-        Offer(name, registered.get(name), book.tag(vendor=provider.vendor, upstream_model=name, model_name=""))
+        Offer(name, registered.get(name, ()), book.tag(vendor=provider.vendor, upstream_model=name, model_name=""))
         for name in sorted(names, key=str.lower)
     ]
 

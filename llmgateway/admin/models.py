@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
@@ -20,7 +21,7 @@ from llmgateway import actions
 from llmgateway.admin.filters import PriceFilter
 from llmgateway.admin.model_forms import PRICE_PREFIX, DeploymentFormSet, FallbackFormSet, ModelForm, price_fields
 from llmgateway.admin.panels import model_panels, routes, tags_of
-from llmgateway.guards import check_deployments, check_fallbacks, check_owner
+from llmgateway.guards import acting, check_deployments, check_fallbacks, check_owner
 from llmgateway.models import Deployment, Fallback, Model
 from llmgateway.prices import PriceBook
 from llmgateway.traffic import months_of
@@ -43,7 +44,8 @@ class ModelInline(TabularInline):
     has_add_permission = has_delete_permission = has_change_permission
 
     def _model_admin(self) -> ActionAdmin:
-        return self.admin_site.get_model_admin(Model)
+        found: ActionAdmin = self.admin_site.get_model_admin(Model)
+        return found
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Choices are what the user may see, and what the model is connected to already."""
@@ -62,8 +64,13 @@ class DeploymentInline(ModelInline):
     readonly_fields = ("share",)
     ordering = ("priority", "id")
 
+    def get_extra(self, request: HttpRequest, obj: Model | None = None, **kwargs: Any) -> int:
+        """A new model starts with one line to fill in."""
+        return 1 if obj is None else 0
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:
-        return super().get_queryset(request).select_related("provider", "model")
+        rows: QuerySet[Deployment] = super().get_queryset(request).select_related("provider", "model")
+        return rows
 
     @display(description="Share")
     def share(self, obj: Deployment) -> SafeString:
@@ -139,20 +146,21 @@ class ModelAdmin(ActionAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         return ("name",) if obj is not None else ()
 
-    @display(description="Model", ordering="name", header=True)
-    def header(self, obj: Model) -> list[Any]:
-        return [obj.name, obj.description.partition("\n")[0][:90]]
+    @display(description="Model", ordering="name")
+    def header(self, obj: Model) -> SafeString:
+        summary = obj.description.partition("\n")[0]
+        return format_html('<span class="ch-name">{}<span class="ch-faint" title="{}">{}</span></span>', obj.name, summary, summary)
 
     @display(description="Routes")
     def route_bar(self, obj: Model) -> SafeString:
         return render_to_string("llmgateway/route_bar.html", {"routes": list(routes(obj).values()), "strategy": obj.get_strategy_display()})
 
     @display(description="Price")
-    def price(self, obj: Model) -> SafeString:
+    def price(self, obj: Any) -> SafeString:
         return render_to_string("llmgateway/price_cell.html", {"tags": obj.tags})
 
     @display(description="Last 30 days")
-    def month(self, obj: Model) -> SafeString:
+    def month(self, obj: Any) -> SafeString:
         return render_to_string("llmgateway/spark.html", {"month": obj.month})
 
     def render_change_form(self, request: HttpRequest, context: Any, add: bool = False, change: bool = False, **kwargs: Any) -> Any:
@@ -164,36 +172,36 @@ class ModelAdmin(ActionAdmin):
 
     def perform_create(self, request: HttpRequest, obj: Model, form: Any) -> Model:
         fields = {name: value for name, value in form.cleaned_data.items() if not name.startswith(PRICE_PREFIX)}
-        check_owner(request.user, fields.get("owner_team"))
-        return actions.create_model(actor=request.user, price=form.price(), **fields)
+        check_owner(acting(request), fields.get("owner_team"))
+        return actions.create_model(actor=acting(request), price=form.price(), **fields)
 
     def perform_update(self, request: HttpRequest, obj: Model, form: Any, before: dict[str, Any]) -> None:
         changed = {name: form.cleaned_data[name] for name in form.changed_data if not name.startswith(PRICE_PREFIX)}
         if "owner_team" in changed:
-            check_owner(request.user, changed["owner_team"])
-        actions.update_model(actor=request.user, model=obj, **changed)
+            check_owner(acting(request), changed["owner_team"])
+        actions.update_model(actor=acting(request), model=obj, **changed)
         if form.price_changed():
-            actions.set_model_price(actor=request.user, model=obj, price=form.price())
+            actions.set_model_price(actor=acting(request), model=obj, price=form.price())
 
     def perform_delete(self, request: HttpRequest, obj: Model) -> None:
-        actions.delete_model(actor=request.user, model=obj)
+        actions.delete_model(actor=acting(request), model=obj)
 
     def perform_inlines(self, request: HttpRequest, obj: Model, formset: Any) -> None:
         if isinstance(formset, DeploymentFormSet):
             stated = formset.stated()
-            check_deployments(request.user, obj, stated)
-            actions.set_deployments(actor=request.user, model=obj, deployments=stated)
+            check_deployments(acting(request), obj, stated)
+            actions.set_deployments(actor=acting(request), model=obj, deployments=stated)
         elif isinstance(formset, FallbackFormSet):
             names = formset.stated()
-            check_fallbacks(request.user, obj, names)
-            actions.set_fallbacks(actor=request.user, model=obj, fallbacks=names)
+            check_fallbacks(acting(request), obj, names)
+            actions.set_fallbacks(actor=acting(request), model=obj, fallbacks=names)
 
     @admin.action(description="Enable", permissions=["change"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Model]) -> None:
         for model in queryset:
-            actions.enable_model(actor=request.user, model=model)
+            actions.enable_model(actor=acting(request), model=model)
 
     @admin.action(description="Disable", permissions=["change"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Model]) -> None:
         for model in queryset:
-            actions.disable_model(actor=request.user, model=model)
+            actions.disable_model(actor=acting(request), model=model)

@@ -21,6 +21,7 @@ from llmgateway import actions
 from llmgateway.admin import connection, import_page
 from llmgateway.admin.provider_form import ProviderForm
 from llmgateway.choices import Health
+from llmgateway.guards import acting, check_reach, may_add_providers
 from llmgateway.models import Deployment, Provider
 from llmgateway.prices import PriceBook, PriceTag
 from llmgateway.vendors import LOCAL_VENDORS, VENDORS
@@ -47,7 +48,8 @@ class ProviderAdmin(ActionAdmin):
     # -- reads
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
-        return super().get_queryset(request).defer("credential").annotate(models=Count("deployments__model", distinct=True))
+        rows: QuerySet[Provider] = super().get_queryset(request).defer("credential")
+        return rows.annotate(models=Count("deployments__model", distinct=True))
 
     def get_fieldsets(self, request: HttpRequest, obj: Provider | None = None) -> Any:
         credential = ("api_key", "remove_credential") if obj is not None and obj.has_credential else ("api_key",)
@@ -103,28 +105,32 @@ class ProviderAdmin(ActionAdmin):
 
     # -- writes
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and may_add_providers(request.user)
+
     def perform_create(self, request: HttpRequest, obj: Provider, form: Any) -> Provider:
         fields = {name: value for name, value in form.cleaned_data.items() if name in actions.providers.FIELDS}
-        return actions.create_provider(actor=request.user, api_key=form.cleaned_data.get("api_key") or None, **fields)
+        return actions.create_provider(actor=acting(request), api_key=form.cleaned_data.get("api_key") or None, **fields)
 
     def perform_update(self, request: HttpRequest, obj: Provider, form: Any, before: dict[str, Any]) -> None:
         fields = {name: form.cleaned_data[name] for name in form.changed_data if name in actions.providers.FIELDS}
+        check_reach(request.user, Provider.objects.get(pk=obj.pk), fields)
         if form.cleaned_data.get("remove_credential"):
-            actions.set_credential(actor=request.user, provider=obj, api_key=None)
-        actions.update_provider(actor=request.user, provider=obj, api_key=form.cleaned_data.get("api_key") or None, **fields)
+            actions.set_credential(actor=acting(request), provider=obj, api_key=None)
+        actions.update_provider(actor=acting(request), provider=obj, api_key=form.cleaned_data.get("api_key") or None, **fields)
 
     def perform_delete(self, request: HttpRequest, obj: Provider) -> None:
-        actions.delete_provider(actor=request.user, provider=obj)
+        actions.delete_provider(actor=acting(request), provider=obj)
 
     @admin.action(description="Enable", permissions=["change"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
         for provider in queryset:
-            actions.enable_provider(actor=request.user, provider=provider)
+            actions.enable_provider(actor=acting(request), provider=provider)
 
     @admin.action(description="Disable", permissions=["change"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
         for provider in queryset:
-            actions.disable_provider(actor=request.user, provider=provider)
+            actions.disable_provider(actor=acting(request), provider=provider)
 
     # -- pages beside the form
 

@@ -248,6 +248,23 @@ def test_a_platforms_provider_is_a_404_for_the_people_of_teams(
     assert Provider.objects.count() == 1
 
 
+def test_only_a_platform_admin_adds_providers_and_opens_the_private_network(
+    api: APIClient, owner: User, make_provider: MakeProvider, make_model: MakeModel
+) -> None:
+    api.force_authenticate(owner)
+    assert api.post(PROVIDERS, OPENAI, format="json").status_code == 403
+    provider = make_provider("lent")
+    for verb in ("view", "change"):
+        assign_perm(codename(Provider, verb), owner, provider)
+    assert api.patch(of(provider), {"read_timeout": 5}, format="json").status_code == 200
+    assert list(api.patch(of(provider), {"allow_private_network": True}, format="json").json()) == ["allow_private_network"]
+
+    make_model("theirs")
+    assert api.post(of(provider, under="import/"), {"names": ["theirs"], "join": True}, format="json").status_code == 400
+    assert api.post(of(provider, under="import/"), {"names": ["mine"]}, format="json").json()["created"] == ["mine"]
+    assert str(Model.objects.get(name="mine").owner_team) == "research"
+
+
 def test_a_strangers_model_is_a_404_and_a_team_mates_may_be_read_only(
     api: APIClient, owner: User, team_mate: User, stranger: User, research: Team, make_model: MakeModel
 ) -> None:

@@ -197,7 +197,7 @@ def test_offers_are_listed_with_prices_and_picked_ones_are_registered(
     assert 'value="old"' not in html
     assert "unpriced" in html
 
-    response = client.post(page(local_provider, "import"), {"pick": ["new-1", "new-2"], "prefix": "lab/"}, follow=True)
+    response = client.post(page(local_provider, "import"), {"pick": ["new-1", "new-2"], "name_prefix": "lab/"}, follow=True)
     assert "Registered 2 models" in response.content.decode()
     assert set(Model.objects.values_list("name", flat=True)) == {"here", "lab/new-1", "lab/new-2"}
 
@@ -233,6 +233,53 @@ def test_selected_providers_are_disabled_and_enabled(client: Client, admin: User
     for verb, enabled in (("disable", 0), ("enable", 2)):
         client.post(LIST, {"action": verb, "_selected_action": [row.pk for row in rows]})
         assert Provider.objects.filter(enabled=True).count() == enabled
+
+
+def test_only_a_platform_admin_adds_providers(client: Client, owner: User) -> None:
+    sign_in(client, owner)
+    assert client.get(ADD).status_code == 403
+    assert client.post(ADD, typed()).status_code == 403
+    assert not Provider.objects.exists()
+
+
+@pytest.fixture
+def lent(owner: User, local_provider: Provider) -> Provider:
+    """A provider that the owner of a team may change."""
+    for verb in ("view", "change"):
+        assign_perm(codename(Provider, verb), owner, local_provider)
+    return local_provider
+
+
+def test_who_was_lent_a_provider_tests_it_but_does_not_turn_it_elsewhere_in_the_private_network(
+    client: Client, owner: User, lent: Provider, vendor: Vendor
+) -> None:
+    sign_in(client, owner)
+    vendor.then(said({"data": [{"id": "m"}]}))
+    assert b"offers 1 model" in client.post(page(lent, "test"), headers={"HX-Request": "true"}).content
+    same = {"name": "local", "base_url": lent.base_url, "allow_private_network": "on"}
+    assert client.post(page(lent), typed(**same, read_timeout="77")).status_code == 302
+
+    inside = client.post(page(lent), typed(**{**same, "base_url": "http://10.0.0.1/v1", "api_key": "sk-x"}))
+    assert "Only a platform admin" in inside.content.decode()
+    closed = client.post(page(lent), typed(name="local", base_url="https://api.openai.com/v1", api_key="sk-x"))
+    assert closed.status_code == 302
+    opened = client.post(page(lent), typed(**same, api_key="sk-x"))
+    assert "Only a platform admin" in opened.content.decode()
+    lent.refresh_from_db()
+    assert (lent.base_url, lent.allow_private_network) == ("https://api.openai.com/v1", False)
+
+
+def test_models_that_a_team_imports_are_its_own_and_others_are_not_joined(
+    client: Client, owner: User, lent: Provider, vendor: Vendor, make_model: MakeModel
+) -> None:
+    sign_in(client, owner)
+    vendor.fallback = said({"data": [{"id": "new"}, {"id": "theirs"}]})
+    theirs = make_model("theirs")
+    client.post(page(lent, "import"), {"pick": ["new"]})
+    assert str(Model.objects.get(name="new").owner_team) == "research"
+    response = client.post(page(lent, "import"), {"pick": ["theirs"], "join": "on"})
+    assert "is not yours to change" in response.content.decode()
+    assert not theirs.deployments.exists()
 
 
 URLS = ("change", "test", "import", "delete", "history")

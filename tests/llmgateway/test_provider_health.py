@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from celery.schedules import maybe_schedule
 from django.utils import timezone
 
+from audit.models import AuditEvent
 from config.celery import app, collected_schedule
+from config.compilers import touched_by
 from llmgateway import tasks
 from llmgateway.models import Provider
 from tests.fakes.provider import Asked, Reply, said
 from tests.fakes.provider import Provider as Vendor
 from tests.llmgateway.conftest import MakeModel, MakeProvider
+from usage import actions as usage_actions
 from usage import prices
+from usage.models import Price
 
 
 def test_every_enabled_provider_is_asked_once_and_its_state_is_noted(make_provider: MakeProvider, vendor: Vendor, vendor_url: str) -> None:
@@ -72,10 +76,24 @@ def test_models_without_a_price_are_named(make_provider: MakeProvider, make_mode
     assert tasks.warn_unpriced() == ["half", "none"]
 
 
+def test_a_price_that_was_stated_earlier_is_announced_once_on_its_first_day(make_model: MakeModel) -> None:
+    make_model("m")
+    today = datetime.now(UTC).date()
+    usage_actions.set_price(actor=None, model_name="m", input="1", output="1")
+    assert tasks.begin_prices() == 0  # its own change has been told already
+    Price.objects.update(created_at=timezone.now() - timedelta(days=3))
+    Price.objects.create(source="override", model="later", valid_from=today + timedelta(days=1), input=1, output=1)
+
+    assert [tasks.begin_prices(), tasks.begin_prices()] == [1, 0]
+    event = AuditEvent.objects.get(action="llmgateway.price.begin")
+    assert event.extra["prices"] == [f"override:m@{today}"]
+    assert "llm" in touched_by([event])
+
+
 def test_the_schedule_names_tasks_that_exist() -> None:
     app.loader.import_default_modules()
     schedule: dict[str, dict[str, Any]] = {name: entry for name, entry in collected_schedule().items() if name.startswith("llmgateway.")}
-    assert set(schedule) == {"llmgateway.check_providers", "llmgateway.warn_unpriced"}
+    assert set(schedule) == {"llmgateway.check_providers", "llmgateway.begin_prices", "llmgateway.warn_unpriced"}
     for entry in schedule.values():
         assert entry["task"] in app.tasks
         assert maybe_schedule(entry["schedule"]).run_every >= timedelta(minutes=1)
