@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +11,9 @@ from django.utils import timezone
 from registry.catalog import fulltext
 from registry.choices import Kind, Status, VersionState
 from registry.models import Agent, SearchDocument, Server, Skill, Tool, Toolset
+
+_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+_MARKS = re.compile(r"(?m)^\s*(?:#{1,6}|[-*>]|\d+\.)\s+|\*\*|__|`")
 
 MAX_WORDS = 100_000
 """Characters of one document's body: a long SKILL.md has thirty thousand."""
@@ -61,8 +65,9 @@ def _base(item: Any, summary: str) -> dict[str, Any]:
 
 
 def _line(text: str) -> str:
-    """The first paragraph of a text, in one line."""
-    return " ".join(text.strip().split("\n\n", 1)[0].split())[:300]
+    """The first paragraph of a Markdown text, in one plain line."""
+    first = next((part for part in text.split("\n\n") if part.strip(" \n#*_-=`>")), "")
+    return " ".join(_MARKS.sub("", _LINK.sub(r"\1", first)).split())[:300]
 
 
 def _server(server: Server) -> tuple[dict[str, Any], str]:

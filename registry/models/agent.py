@@ -12,13 +12,14 @@ from django.db import models
 from registry.models.item import Called, Item, Watched
 from registry.models.version import Version
 from registry.names import SLUG
+from usage.exact import ExactDecimalField
 
 
 class Agent(Item, Called, Watched):
     """An agent, called at `/a2a/<slug>`. `url` is where its card is looked for. As a caller it is `identity`, a
     principal of its own with keys and grants. `price` is USD per call."""
 
-    slug = models.CharField(max_length=64, unique=True, validators=[SLUG], help_text="Its address: /a2a/<slug>.")
+    slug = models.CharField(max_length=64, unique=True, validators=[SLUG], help_text="Its address: /a2a/ and this.")
     name = models.CharField(max_length=200, blank=True)
     description = models.TextField(blank=True, validators=[MaxLengthValidator(4000)], help_text="Markdown, shown in the catalog.")
     url = models.CharField("URL", max_length=1000, help_text="Its base address or the address of its card.")
@@ -33,7 +34,7 @@ class Agent(Item, Called, Watched):
         related_name="+",
         help_text="The person who vouches for it.",
     )
-    price = models.DecimalField(
+    price = ExactDecimalField(
         "price per call (USD)", max_digits=24, decimal_places=12, null=True, blank=True, validators=[MinValueValidator(Decimal(0))]
     )
     live_version = models.ForeignKey("registry.AgentVersion", null=True, editable=False, on_delete=models.SET_NULL, related_name="+")

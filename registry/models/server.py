@@ -17,7 +17,7 @@ class Server(Item, Called, Watched):
     """An MCP server, called at `/mcp/<slug>`. `url` is the address of the live version, or the first proposed one."""
 
     name = models.CharField(max_length=251, unique=True, validators=[SERVER_NAME], help_text="Reverse-DNS, such as io.github.acme/weather.")
-    slug = models.CharField(max_length=64, unique=True, validators=[SLUG], help_text="Its address: /mcp/<slug>.")
+    slug = models.CharField(max_length=64, unique=True, validators=[SLUG], help_text="Its address: /mcp/ and this.")
     title = models.CharField(max_length=100, blank=True)
     description = models.TextField(blank=True, validators=[MaxLengthValidator(4000)], help_text="Markdown, shown in the catalog.")
     url = models.CharField("URL", max_length=1000)
@@ -26,6 +26,7 @@ class Server(Item, Called, Watched):
 
     class Meta:
         ordering = ["slug"]
+        verbose_name = "MCP server"
         permissions = [
             ("use_server", "Can call every approved tool of the server"),
             ("allow_private_network", "Can let the house call private addresses"),

@@ -11,6 +11,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 
 from registry.models.server import Server, ServerVersion
+from usage.exact import ExactDecimalField
 
 
 class Described(models.Model):
@@ -75,7 +76,7 @@ class Tool(Described):
     version = models.ForeignKey(ServerVersion, null=True, editable=False, on_delete=models.SET_NULL, related_name="+")
     approved = models.BooleanField(default=False, editable=False)
     withheld = models.BooleanField(default=False, editable=False)
-    price = models.DecimalField(
+    price = ExactDecimalField(
         "price per call (USD)", max_digits=24, decimal_places=12, null=True, blank=True, validators=[MinValueValidator(Decimal(0))]
     )
     created_at = models.DateTimeField(auto_now_add=True)

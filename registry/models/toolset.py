@@ -12,7 +12,7 @@ from registry.names import SLUG
 class Toolset(Item):
     """Served at `/mcp/<slug>` like a server. `members` are patterns `server-slug/tool` or `server-slug/*`."""
 
-    slug = models.CharField(max_length=64, unique=True, validators=[SLUG], help_text="Its address: /mcp/<slug>. No server has the same.")
+    slug = models.CharField(max_length=64, unique=True, validators=[SLUG], help_text="Its address: /mcp/ and this. No server has the same.")
     name = models.CharField(max_length=100)
     description = models.TextField(blank=True, validators=[MaxLengthValidator(4000)], help_text="Markdown, shown in the catalog.")
     members = models.JSONField(default=list, help_text='Patterns such as "weather/get_forecast" or "tracker/*".')
