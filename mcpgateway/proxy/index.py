@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import cast
 
 import msgspec
@@ -15,13 +14,13 @@ from dataplane.snapshot import ServerRecord, ToolRecord
 from dataplane.upstream import Upstream, Upstreams
 from mcpgateway.proxy.pinning import matches
 from mcpgateway.proxy.refusals import unknown_tool
+from mcpgateway.proxy.screenings import Screened, Screening
 
 STREAM_READ = 3600.0
 STREAM_TOTAL = 86400.0
 """Seconds that a stream of notifications may be silent and may last."""
 
 MAX_ACCESSES = 1024
-MAX_SCREENED_BYTES = 8 * 1024 * 1024
 
 _listing = msgspec.json.Decoder(list[msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
@@ -87,7 +86,7 @@ class ServerIndex:
         self._prefix = f"tool:{record.slug}/"
         self._accesses: dict[frozenset[str], Access | None] = {}
         self._verified: dict[tuple[str, str], bytes] = {}
-        self._screened = _Screened()
+        self._screened = Screened()
         self._credential: tuple[str, str] | None = None
         self._upstreams: dict[bool, Upstream] = {}
 
@@ -190,32 +189,6 @@ class ServerIndex:
             return False
         self._verified[tool.name, version] = raw
         return True
-
-
-class Screening(msgspec.Struct, frozen=True):
-    """What a listing became, and which approved tools it showed unchanged and changed."""
-
-    out: bytes
-    good: frozenset[str]
-    bad: frozenset[str]
-
-
-class _Screened:
-    """The last screenings by what they were made for, bounded in bytes: an unchanged listing costs one comparison."""
-
-    def __init__(self) -> None:
-        self._held: OrderedDict[tuple[object, bytes], Screening] = OrderedDict()
-        self._size = 0
-
-    def get(self, key: object, result: bytes) -> Screening | None:
-        return self._held.get((key, result))
-
-    def put(self, key: object, result: bytes, screening: Screening) -> None:
-        self._held[key, result] = screening
-        self._size += len(result) + len(screening.out)
-        while self._size > MAX_SCREENED_BYTES and self._held:
-            (_, old), dropped = self._held.popitem(last=False)
-            self._size -= len(old) + len(dropped.out)
 
 
 def server_index(section: object) -> ServerIndex:

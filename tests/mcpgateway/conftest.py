@@ -137,6 +137,16 @@ def definitions(tools: Sequence[types.Tool]) -> list[dict[str, Any]]:
     return [tool.model_dump(by_alias=True, mode="json", exclude_none=True) for tool in tools]
 
 
+def error_of(answer: httpx.Response) -> dict[str, Any]:
+    """The JSON-RPC error of an answer, whose shape is checked by the way."""
+    body = answer.json()
+    assert body["jsonrpc"] == "2.0"
+    assert answer.headers["content-type"] == "application/json"
+    assert body["error"]["data"]["request_id"] == answer.headers["x-request-id"]
+    error: dict[str, Any] = body["error"]
+    return error
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[McpHouse]:
     with McpHouse(tmp_path) as opened:

@@ -9,6 +9,7 @@ import pytest
 
 from dataplane.snapshot import ServerRecord
 from mcpgateway.proxy import index as module
+from mcpgateway.proxy import screenings
 from mcpgateway.proxy.eras import MODERN
 from mcpgateway.proxy.index import WHOLE, ServerIndex
 from mcpgateway.proxy.narrowing import narrowed, without_tasks
@@ -74,7 +75,7 @@ def test_a_screening_that_is_kept_still_tells_what_drifted() -> None:
 
 
 def test_what_is_kept_of_listings_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_SCREENED_BYTES", 2000)
+    monkeypatch.setattr(screenings, "MAX_BYTES", 2000)
     monkeypatch.setattr(module, "MAX_ACCESSES", 4)
     index = index_of("a")
     for number in range(50):
