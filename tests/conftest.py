@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -30,6 +31,21 @@ def _sessions_of_the_model_backend(monkeypatch: pytest.MonkeyPatch) -> None:
         force_login(self, user, backend or "django.contrib.auth.backends.ModelBackend")
 
     monkeypatch.setattr(Client, "force_login", with_backend)
+
+
+@pytest.fixture(autouse=True)
+def _no_names_are_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests need no network: every name but this machine's is unknown at once, instead of after a resolver's patience."""
+    resolve = socket.getaddrinfo
+
+    def local_only(host: Any, *args: Any, **kwargs: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host or ""
+        literal = name.replace(".", "").isdigit() or ":" in name
+        if literal or name in ("", "localhost", socket.gethostname()):
+            return resolve(host, *args, **kwargs)
+        raise socket.gaierror(socket.EAI_NONAME, f"tests resolve no names: {name}")
+
+    monkeypatch.setattr(socket, "getaddrinfo", local_only)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

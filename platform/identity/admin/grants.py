@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.decorators import action
@@ -51,7 +52,8 @@ class GrantsPage(_Base):
 
     def _give(self, request: HttpRequest, subject: Team | User, choices: list[str]) -> HttpResponse:
         actor: Any = request.user
-        given = [actions.grant(actor=actor, to=subject, obj=object_for(choice, actor)) for choice in choices]
+        with transaction.atomic():
+            given = [actions.grant(actor=actor, to=subject, obj=object_for(choice, actor)) for choice in choices]
         messages.success(request, f"Granted {sum(given)} of {len(given)}; the rest was granted before.")
         return HttpResponseRedirect(request.path)
 

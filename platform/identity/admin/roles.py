@@ -21,6 +21,7 @@ class RoleAdmin(ActionAdmin):
     scoped = False
     list_display = ("name", "permission_count", "holder_count")
     search_fields = ("name",)
+    ordering = ("name",)
     fields = ("name", "permissions")
     filter_horizontal = ("permissions",)
 

@@ -30,6 +30,7 @@ class TeamAdmin(GrantsPage, ActionAdmin):
     list_display = ("tree_name", "cost_center", "member_count", "limits")
     list_filter = ("cost_center",)
     search_fields = ("name", "cost_center")
+    ordering = ("name",)  # Meta's own does not count once the query groups
     search_help_text = "Name or cost center"
     list_per_page = 200
     fieldsets = (
