@@ -46,6 +46,8 @@ class PriceTag:
 
     record: PriceRecord | None
     source: str
+    place: str = ""
+    """The source in words."""
 
     @property
     def amounts(self) -> dict[str, str]:
@@ -102,8 +104,11 @@ class PriceBook:
     def tag(self, *, vendor: str, upstream_model: str, model_name: str) -> PriceTag:
         record = self.price(vendor=vendor, upstream_model=upstream_model, model_name=model_name)
         if record is None:
-            return PriceTag(None, UNPRICED)
-        return PriceTag(record, OVERRIDE if record.ref.startswith("override:") else CATALOGUE)
+            return PriceTag(None, UNPRICED, "unpriced")
+        if not record.ref.startswith("override:"):
+            return PriceTag(record, CATALOGUE, "catalogue")
+        own = record.ref.startswith(f"override:{model_name}@")
+        return PriceTag(record, OVERRIDE, "set on this model" if own else "our terms with the vendor")
 
     def tag_of(self, row: Deployment) -> PriceTag:
         return self.tag(vendor=row.provider.vendor, upstream_model=row.upstream_model, model_name=row.model.name)

@@ -23,7 +23,7 @@ def set_deployments(*, actor: User | None, model: Model, deployments: Sequence[M
     model = Model.objects.select_for_update().get(pk=model.pk)
     wanted = _wanted(model, deployments)
     present = {(row.provider_id, row.upstream_model): row for row in model.deployments.select_related("provider")}
-    before = _lines(present.values())
+    before = _told(present.values())
     gone = [row.pk for place, row in present.items() if place not in wanted]
     if gone:
         Deployment.objects.filter(pk__in=gone).delete()
@@ -31,7 +31,7 @@ def set_deployments(*, actor: User | None, model: Model, deployments: Sequence[M
         if place in present:
             row.pk = present[place].pk
         row.save(force_insert=row.pk is None)
-    changes = trail.diff({"deployments": before}, {"deployments": _lines(wanted.values())})
+    changes = trail.diff(before, _told(wanted.values()))
     if changes:
         trail.record(actor=actor, action="llmgateway.model.deployments", target=model, changes=changes)
     return list(wanted.values())
@@ -90,7 +90,6 @@ def _messages(error: ValidationError) -> list[str]:
     return [f"{'model' if field == 'upstream_model' else field}: {' '.join(found)}" for field, found in error.message_dict.items()]
 
 
-def _lines(rows: Iterable[Deployment]) -> list[str]:
-    """One line per deployment, as the audit trail shows it."""
-    ordered = sorted(rows, key=lambda row: (row.priority, str(row)))
-    return [f"{row} weight {row.weight} priority {row.priority}{'' if row.enabled else ' (disabled)'}" for row in ordered]
+def _told(rows: Iterable[Deployment]) -> dict[str, str]:
+    """As the audit trail tells them: one entry for each, so that a change of one is not lost among the others."""
+    return {f"deployment {row}": f"weight {row.weight}, priority {row.priority}{'' if row.enabled else ', disabled'}" for row in rows}

@@ -66,7 +66,9 @@ def test_deployments_are_stated_as_a_whole_and_those_that_stay_keep_their_row(ma
     assert lines(model) == [("b/m", 5, 0, True), ("c/m", 1, 0, True)]
     assert model.deployments.get(provider__name="b").pk == kept
     assert told(model)[-1][1] == {
-        "deployments": [["a/m weight 1 priority 0", "b/m weight 1 priority 0"], ["b/m weight 5 priority 0", "c/m weight 1 priority 0"]]
+        "deployment a/m": ["weight 1, priority 0", None],
+        "deployment b/m": ["weight 1, priority 0", "weight 5, priority 0"],
+        "deployment c/m": [None, "weight 1, priority 0"],
     }
 
 
