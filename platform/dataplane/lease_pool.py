@@ -110,6 +110,7 @@ class LeasePool:
                 await self._task
             self._task = None
         self.closed = True
+        await self._hungry()
         self.share()
         for lease in list(self._active):
             lease.retire()

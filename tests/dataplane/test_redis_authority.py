@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -31,21 +32,29 @@ class Relay:
         self._target = (parts.hostname, parts.port or 6379)
         self._database = parts.path
         self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self.deaf = self.away = False
         self.passed = 0
 
     async def start(self) -> str:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}{self._database}"
 
     async def stop(self) -> None:
         self._server.close()
+        self.away = True
         self.hang_up()
+        await asyncio.gather(*self._serving)
         await self._server.wait_closed()
 
     def hang_up(self) -> None:
         for writer in self._writers:
             writer.close()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.away:
@@ -74,6 +83,12 @@ class Relay:
 def client(redis_url: str) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(redis_url, decode_responses=True) as found:
         yield found
+
+
+@pytest.fixture(autouse=True)
+def _a_ledger_that_hears_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, nothing that was spent in these tests is old enough to be in the ledger."""
+    monkeypatch.setattr("dataplane.lease_pool.MARK_TICKS", 1 << 40)
 
 
 @asynccontextmanager
@@ -364,7 +379,10 @@ async def test_who_only_waits_for_an_open_call_to_end_declares_it_in_a_new_epoch
         await until(lambda: client.hget(f"t:acct:{ACCOUNT}", "taken") == "300")
 
 
-async def test_what_was_spent_while_redis_was_away_is_declared_however_long_that_took(redis_url: str, client: redis.Redis) -> None:
+async def test_what_was_spent_while_redis_was_away_is_declared_however_long_that_took(
+    redis_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataplane.lease_pool.MARK_TICKS", 100)
     relay = Relay(redis_url)
     async with authority_at(await relay.start(), patience=2.0) as authority:
         await authority.reseed([])
@@ -412,6 +430,61 @@ async def test_a_flush_in_the_middle_of_200_calls_lets_nobody_overspend(redis_ur
         assert spent <= limit
         assert sum(outcome is None for outcome in outcomes) == spent // cost
         assert {type(outcome) for outcome in outcomes} == {type(None), BudgetExceeded}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_cut_lines_lost_answers_and_a_flush_neither_overspend_nor_lose_anything(
+    redis_url: str, client: redis.Redis, seed: int
+) -> None:
+    dice = random.Random(seed)  # noqa: S311
+    limit, spent = 100_000, 0
+    relays = [Relay(redis_url) for _ in range(3)]
+
+    async def caller(number: int, workers: list[Limits]) -> None:
+        nonlocal spent
+        turn = 0
+        while True:
+            turn += 1
+            try:
+                admission = await dice.choice(workers).admit(key(), reserve=dice.randint(1, 800), tokens=1, model=f"{number}-{turn}")
+            except AuthorityUnavailable:
+                await asyncio.sleep(0.005)
+                continue
+            except BudgetExceeded:
+                return
+            await asyncio.sleep(0.002)
+            cost = dice.randint(0, admission.reserved)
+            spent += cost
+            admission.settle(cost, 1)
+
+    async def troubles() -> None:
+        for step in range(1, 9):
+            await until(lambda: spent >= limit * step // 10, within=20)  # noqa: B023
+            relay = dice.choice(relays)
+            match step % 4:
+                case 0:
+                    client.flushdb()
+                    await direct.reseed([Seed(ACCOUNT, 0)])
+                case 1:
+                    relay.hang_up()
+                case _:
+                    relay.deaf, relay.away = step % 4 == 2, step % 4 == 3
+                    relay.hang_up()
+                    worker = authorities[relays.index(relay)]
+                    await until(lambda: not worker.reachable, within=20)  # noqa: B023
+                    relay.deaf = relay.away = False
+
+    async with AsyncExitStack() as stack:
+        direct = await stack.enter_async_context(authority_at(redis_url, seeds=[]))
+        authorities, workers = [], []
+        for relay in relays:
+            stack.push_async_callback(relay.stop)
+            authorities.append(await stack.enter_async_context(authority_at(await relay.start(), grace=0.3, patience=0.5)))
+            workers.append(await stack.enter_async_context(limits_at(authorities[-1], limit)))
+        trouble = asyncio.create_task(troubles())
+        await asyncio.wait_for(asyncio.gather(trouble, *(caller(number, workers) for number in range(60))), 60)
+    assert spent == limit
+    assert client.hmget(f"t:acct:{ACCOUNT}", "taken", "settled") == ["0", str(limit)]
 
 
 async def test_a_restarted_redis_is_not_trusted_until_it_is_seeded(redis_url: str, client: redis.Redis) -> None:
