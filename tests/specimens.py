@@ -14,6 +14,11 @@ from llmgateway import actions as llmgateway
 from registry import actions as registry
 from tests import factories
 from tests.registry import things
+from tests.usage.calls import a_call
+from usage import actions as usage
+from usage import ledger
+from usage.models import LedgerEntry, Rollup
+from usage.rollups import roll_up_stale
 
 QUAGGA = "quagga"
 
@@ -32,6 +37,18 @@ def _provider(team: Team) -> Any:
     return llmgateway.create_provider(actor=None, name=f"{QUAGGA}-provider", dialect="openai", base_url=f"https://{QUAGGA}.example/v1")
 
 
+def _entry(team: Team) -> Any:
+    call = a_call(team=team.pk, team_name=team.name, model=f"{QUAGGA}-called")
+    ledger.record([call])
+    return LedgerEntry.objects.get(pk=call.id)
+
+
+def _rollup(team: Team) -> Any:
+    ledger.record([a_call(team=team.pk, team_name=team.name, model=f"{QUAGGA}-summed")])
+    roll_up_stale()
+    return Rollup.objects.get(model=f"{QUAGGA}-summed")
+
+
 SPECIMENS: dict[str, Callable[[Team], Any]] = {
     "identity.Team": lambda team: factories.make_team(f"{QUAGGA}-team", parent=team),
     "identity.User": lambda team: factories.make_user(f"{QUAGGA}-person", team=team),
@@ -40,6 +57,9 @@ SPECIMENS: dict[str, Callable[[Team], Any]] = {
     "identity.APIKey": _key,
     "llmgateway.Model": lambda team: factories.make_model(f"{QUAGGA}-model", owner_team=team),
     "llmgateway.Provider": _provider,
+    "usage.Budget": lambda team: usage.set_budget(actor=None, subject=factories.make_team(f"{QUAGGA}-spenders", parent=team), limit="5"),
+    "usage.LedgerEntry": _entry,
+    "usage.Rollup": _rollup,
     "registry.Server": lambda team: things.live_server(team=team, slug=f"{QUAGGA}-server"),
     "registry.Tool": lambda team: things.live_server(team=team, slug=f"{QUAGGA}-tools").tools.first(),
     "registry.Agent": lambda team: things.live_agent(team=team, slug=f"{QUAGGA}-agent"),
