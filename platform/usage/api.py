@@ -27,8 +27,8 @@ from usage.serializers import (
     AlarmSerializer,
     BudgetSerializer,
     BudgetUpdateSerializer,
+    CataloguePriceSerializer,
     CostReportSerializer,
-    PriceSerializer,
     UsageEventSerializer,
 )
 
@@ -187,7 +187,7 @@ class PriceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Crea
     """The dated catalogue and our overrides. Deleting withdraws: from then on it counts no more."""
 
     queryset = Price.objects.order_by("vendor", "model", "-valid_from", "-revision")
-    serializer_class = PriceSerializer
+    serializer_class = CataloguePriceSerializer
     filterset_fields = ("vendor", "model", "source", "valid_from")
 
     def perform_create(self, serializer: Any) -> None:
@@ -204,7 +204,7 @@ class PriceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Crea
             OpenApiParameter("vendor", str, description="The vendor, such as openai."),
             OpenApiParameter("upstream_model", str, description="The vendor's name of the model."),
         ],
-        responses=PriceSerializer,
+        responses=CataloguePriceSerializer,
     )
     @action(detail=False, methods=["get"], pagination_class=None, filter_backends=())
     def resolve(self, request: Request) -> Response:

@@ -7,10 +7,10 @@ import uuid
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-from django.db import close_old_connections, connection, transaction
+from django.db import close_old_connections, connection, models, transaction
 
 from dataplane import money
 from dataplane.events import UsageEvent
@@ -25,12 +25,14 @@ AT_ONCE = 250
 """Rows of one INSERT, less where the database takes fewer parameters."""
 
 LARGEST = 2**63 - 1
-_FIELDS = LedgerEntry._meta.concrete_fields
+
+Values = dict[str, Any]
+"""An entry's columns. A model instance would cost more than all the rest of recording it."""
 
 
 class Row(NamedTuple):
     event: UsageEvent
-    entry: LedgerEntry
+    values: Values
 
 
 _encode = msgspec.json.Encoder().encode
@@ -50,22 +52,22 @@ def record(events: Iterable[UsageEvent], *, source: str = "") -> int:
     """Enters what is not there yet; how many that were. All of it is committed when it returns, or nothing is.
 
     An event that can't be an entry goes to RejectedEvent. Raises django.db.Error when the database can't be reached."""
-    rows: dict[uuid.UUID, Row] = {}
+    rows: dict[str, Row] = {}
     rejected = []
     for event in events:
         try:
-            entry = as_entry(event)
+            values = as_entry(event)
         except (ValueError, OverflowError, OSError) as error:
             rejected.append(rejection(_encode(event), error, source=source))
         else:
-            rows.setdefault(entry.pk, Row(event, entry))
+            rows.setdefault(values["id"].hex, Row(event, values))
     with transaction.atomic():
         fresh = _enter(rows) if rows else []
         if rejected:
             RejectedEvent.objects.bulk_create(rejected)
         if fresh:
-            entries = [row.entry for row in fresh]
-            StaleDay.objects.bulk_create([StaleDay(day=day) for day in sorted({entry.at.date() for entry in entries})])
+            entries = [row.values for row in fresh]
+            StaleDay.objects.bulk_create([StaleDay(day=day) for day in sorted({entry["at"].date() for entry in entries})])
             alarms.raise_for(entries)
             transaction.on_commit(lambda: _tell([row.event for row in fresh]))
     return len(fresh)
@@ -84,23 +86,26 @@ def record_lines(lines: Sequence[bytes], *, source: str = "") -> int:
         return record(events, source=source)
 
 
-def as_entry(event: UsageEvent) -> LedgerEntry:
-    """The entry, not stored. Text is cut to what its column takes; raises ValueError for what can't be made to fit."""
-    return LedgerEntry(
-        id=uuid.UUID(event.id),
-        at=datetime.fromtimestamp(event.at, UTC),
-        usage=_counts(event.usage),
-        cost=_cost(event.cost),
-        team_id=None if event.team is None else _within("team", event.team, 0, LARGEST),
-        key_id=_within("key", event.key, 0, LARGEST),
-        estimated=event.estimated,
-        latency_ms=event.latency_ms,
-        ttft_ms=event.ttft_ms,
-        status=_within("status", event.status, 0, 999),
-        price=_text("price", event.price or ""),
+def as_entry(event: UsageEvent) -> Values:
+    """The entry's columns. Text is cut to what its column takes; raises ValueError for what can't be made to fit."""
+    values: Values = {
+        "id": uuid.UUID(event.id),
+        "at": datetime.fromtimestamp(event.at, UTC),
+        "recorded_at": datetime.now(UTC),
+        "usage": _counts(event.usage),
+        "cost": _cost(event.cost),
+        "team_id": None if event.team is None else _within("team", event.team, 0, LARGEST),
+        "key_id": _within("key", event.key, 0, LARGEST),
+        "status": _within("status", event.status, 0, 999),
+        "price": _text("price", event.price or ""),
+        "estimated": event.estimated,
+        "latency_ms": event.latency_ms,
+        "ttft_ms": event.ttft_ms,
         **column_meters(event.usage),
-        **{name: _text(name, getattr(event, name)) for name in _TEXTS},
-    )
+    }
+    for name in _TEXTS:
+        values[name] = _text(name, getattr(event, name))
+    return values
 
 
 _TEXTS = (
@@ -124,6 +129,8 @@ _WIDTHS: dict[str, int] = {name: LedgerEntry._meta.get_field(name).max_length or
 
 def _text(name: str, value: str) -> str:
     """Without what PostgreSQL refuses: NUL, and halves of surrogate pairs."""
+    if value.isascii() and len(value) <= _WIDTHS[name] and "\x00" not in value:
+        return value
     clean = value.replace("\x00", "").encode("utf-8", "replace").decode()
     return clean if len(clean) <= _WIDTHS[name] else clean[: _WIDTHS[name] - 1] + "…"
 
@@ -160,16 +167,23 @@ def rejection(line: bytes, error: Exception, *, source: str) -> RejectedEvent:
     return RejectedEvent(source=source[:200], line=text, error=f"{type(error).__name__}: {error}".replace("\x00", ""))
 
 
-def _enter(rows: dict[uuid.UUID, Row]) -> list[Row]:
+def _enter(rows: dict[str, Row]) -> list[Row]:
     """One INSERT … ON CONFLICT DO NOTHING per batch; the database says which were new."""
-    partitions.ensure(partitions.month_of(row.entry.at) for row in rows.values())
+    partitions.ensure({partitions.month_of(row.values["at"]) for row in rows.values()})
     most = connection.features.max_query_params
     step = min(AT_ONCE, most // len(_FIELDS)) if most else AT_ONCE
-    entries = [row.entry for row in rows.values()]
+    entries = [row.values for row in rows.values()]
     return [rows[number] for start in range(0, len(entries), step) for number in _insert(entries[start : start + step])]
 
 
-def _insert(entries: list[LedgerEntry]) -> list[uuid.UUID]:
+# What a database takes as it is. The others are adapted by their field: ids, times, JSON and decimals differ by database.
+_PLAIN = (models.CharField, models.IntegerField, models.FloatField, models.BooleanField)
+_FIELDS = LedgerEntry._meta.concrete_fields
+_COLUMNS = [(field.attname, None if isinstance(field, _PLAIN) else field) for field in _FIELDS]
+
+
+def _insert(entries: list[Values]) -> list[str]:
+    """Ids, as 32 hex digits, of those that were new."""
     quote = connection.ops.quote_name
     columns = ", ".join(quote(field.column) for field in _FIELDS)
     places = f"({', '.join(['%s'] * len(_FIELDS))})"
@@ -177,10 +191,13 @@ def _insert(entries: list[LedgerEntry]) -> list[uuid.UUID]:
         f"INSERT INTO {quote(LedgerEntry._meta.db_table)} ({columns}) VALUES {', '.join([places] * len(entries))} "  # noqa: S608
         f"ON CONFLICT DO NOTHING RETURNING {quote('id')}"
     )
-    values = [field.get_db_prep_save(getattr(entry, field.attname), connection) for entry in entries for field in _FIELDS]
     with connection.cursor() as cursor:
+        this = cursor.db
+        values = [
+            entry[name] if field is None else field.get_db_prep_save(entry[name], this) for entry in entries for name, field in _COLUMNS
+        ]
         cursor.execute(statement, values)
-        return [found if isinstance(found, uuid.UUID) else uuid.UUID(found) for (found,) in cursor.fetchall()]
+        return [found.hex if isinstance(found, uuid.UUID) else found for (found,) in cursor.fetchall()]
 
 
 def _tell(events: list[UsageEvent]) -> None:

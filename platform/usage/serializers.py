@@ -115,7 +115,7 @@ class BudgetUpdateSerializer(BudgetSerializer):
     period = serializers.CharField(read_only=True)  # type: ignore[assignment]
 
 
-class PriceSerializer(Strict):
+class CataloguePriceSerializer(Strict):
     """USD per million tokens; `request`, `image` and `second` per one. A price is never changed: a newer one is stated.
 
     Without `vendor` it is the price of our model of that name and goes before the catalogue's."""
