@@ -16,6 +16,7 @@ from registry.actions.credentials import store_credential
 from registry.actions.drafts import existing, replace_unseen, submit_found
 from registry.actions.writing import note, update_item
 from registry.addresses import clean_url
+from registry.catalog import index
 from registry.credentials import clean_secret, headers_for
 from registry.discovery.cards import DiscoveredCard, discover_card
 from registry.errors import DiscoveryError
@@ -148,8 +149,10 @@ def _store(actor: User | None, agent: Agent, found: DiscoveredCard, *, version: 
         found_by_refresh=by_refresh,
     )
     stored.save()
-    changes = {"version": [None, number], "digest": [None, found.digest], "url": [None, found.url]}
+    changes: dict[str, list[Any]] = {"version": [None, number], "digest": [None, found.digest], "url": [None, found.url]}
     note(actor=actor, action="agent.version", target=stored, item=agent, changes=changes, found_by_refresh=by_refresh)
+    if agent.live_version_id is None:
+        index.refresh(agent)
     return stored
 
 

@@ -231,6 +231,8 @@ def _noted(actor: User | None, version: Any, verb: str, before: VersionState, **
         version=version.version,
         **extra,
     )
+    if item.live_version_id is None:
+        index.refresh(item)
 
 
 def _refresh_waiting(item: Any) -> None:

@@ -15,6 +15,7 @@ from registry.actions.credentials import store_credential
 from registry.actions.drafts import existing, replace_unseen, submit_found
 from registry.actions.writing import note, update_item
 from registry.addresses import clean_url
+from registry.catalog import index
 from registry.choices import Era
 from registry.credentials import clean_secret, headers_for
 from registry.discovery.servers import DiscoveredServer, discover_server
@@ -159,8 +160,10 @@ def _store(actor: User | None, server: Server, found: DiscoveredServer, *, versi
     )
     # Rows by name exist from here on, so that tools can be priced and granted before their first approval.
     Tool.objects.bulk_create((Tool(server=server, name=tool.name) for tool in found.tools), batch_size=500, ignore_conflicts=True)
-    changes = {"version": [None, number], "digest": [None, found.digest], "tools": [None, len(found.tools)]}
+    changes: dict[str, list[Any]] = {"version": [None, number], "digest": [None, found.digest], "tools": [None, len(found.tools)]}
     note(actor=actor, action="server.version", target=stored, item=server, changes=changes, found_by_refresh=by_refresh)
+    if server.live_version_id is None:
+        index.refresh(server)
     return stored
 
 

@@ -12,6 +12,7 @@ from identity.models import Team, User
 from registry import permissions
 from registry.actions.reviews import cancel
 from registry.actions.writing import note, update_item
+from registry.catalog import index
 from registry.choices import SERVED, VersionState
 from registry.models import Blob, Skill, SkillFile, SkillVersion
 from registry.names import next_patch
@@ -76,8 +77,10 @@ def _version(actor: User | None, skill: Skill, loaded: LoadedSkill) -> SkillVers
     )
     stored.save()
     _store_files(stored, loaded)
-    changes = {"version": [None, number], "digest": [None, loaded.digest], "files": [None, stored.file_count]}
+    changes: dict[str, list[Any]] = {"version": [None, number], "digest": [None, loaded.digest], "files": [None, stored.file_count]}
     note(actor=actor, action="skill.version", target=stored, item=skill, changes=changes, problems=len(document.problems))
+    if skill.live_version_id is None:
+        index.refresh(skill)
     return stored
 
 

@@ -67,6 +67,6 @@ class RegisteringAdmin(_Base):
         """To the draft: what was discovered is looked at before it is submitted."""
         version: Any = getattr(request, "_registry_version", None)
         if version is None:
-            return super().response_add(request, obj, post_url_continue)  # type: ignore[no-any-return]
+            return super().response_add(request, obj, post_url_continue)
         name = f"{self.admin_site.name}:registry_{self.opts.model_name}_version"
         return HttpResponseRedirect(reverse(name, args=(obj.pk, version.pk)))

@@ -136,14 +136,18 @@ class ToolAdmin(ActionAdmin):
     def perform_update(self, request: HttpRequest, obj: Tool, form: Any, before: dict[str, Any]) -> None:
         if "price" in form.changed_data:
             stored = Tool.objects.select_related("server").get(pk=obj.pk)
-            actions.set_tool_price(actor=request.user, tool=stored, price=form.cleaned_data["price"])
+            actions.set_tool_price(actor=_actor(request), tool=stored, price=form.cleaned_data["price"])
 
     @admin.action(description="Withhold from callers", permissions=["change"])
     def withhold(self, request: HttpRequest, queryset: QuerySet[Tool]) -> None:
         for tool in queryset.select_related("server"):
-            actions.withhold_tool(actor=request.user, tool=tool)
+            actions.withhold_tool(actor=_actor(request), tool=tool)
 
     @admin.action(description="Offer again", permissions=["change"])
     def offer(self, request: HttpRequest, queryset: QuerySet[Tool]) -> None:
         for tool in queryset.select_related("server"):
-            actions.offer_tool(actor=request.user, tool=tool)
+            actions.offer_tool(actor=_actor(request), tool=tool)
+
+
+def _actor(request: HttpRequest) -> Any:
+    return request.user

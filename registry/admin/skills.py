@@ -40,8 +40,8 @@ class SkillForm(_Form):
         model = Skill
         fields = ("owner_team", "discoverable")
 
-    def clean_archive(self) -> UploadedFile | None:
-        archive: UploadedFile | None = self.cleaned_data.get("archive")
+    def clean_archive(self) -> UploadedFile[Any] | None:
+        archive: UploadedFile[Any] | None = self.cleaned_data.get("archive")
         if archive is None and self.instance.pk is None:
             raise ValidationError("Choose the skill's archive.")
         if archive is not None and (archive.size or 0) > MAX_TOTAL:
@@ -83,12 +83,12 @@ class SkillAdmin(ItemAdmin):
     def perform_create(self, request: HttpRequest, obj: Skill, form: Any) -> Any:
         data = form.cleaned_data
         version = actions.register_skill(
-            actor=request.user,
+            actor=_actor(request),
             source=data["archive"].file,
             filename=data["archive"].name,
             owner_team=data["owner_team"],
             discoverable=data["discoverable"],
-        )  # type: ignore[arg-type]
+        )
         request._registry_version = version  # type: ignore[attr-defined]
         return version.skill
 
@@ -96,11 +96,10 @@ class SkillAdmin(ItemAdmin):
         archive = form.cleaned_data.get("archive")
         values = {name: form.cleaned_data[name] for name in form.changed_data if name != "archive"}
         if values:
-            actions.update_skill(actor=request.user, skill=obj, **values)  # type: ignore[arg-type]
+            actions.update_skill(actor=_actor(request), skill=obj, **values)
         if archive is not None:
-            request._registry_version = actions.new_skill_version(  # type: ignore[attr-defined]
-                actor=request.user, skill=obj, source=archive.file, filename=archive.name
-            )  # type: ignore[arg-type]
+            version = actions.new_skill_version(actor=_actor(request), skill=obj, source=archive.file, filename=archive.name)
+            request._registry_version = version  # type: ignore[attr-defined]
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         return self._to_version(request) or super().response_add(request, obj, post_url_continue)
@@ -137,9 +136,9 @@ class CollectionAdmin(ActionAdmin):
     def perform_create(self, request: HttpRequest, obj: Collection, form: Any) -> Collection:
         values = dict(form.cleaned_data)
         skills = values.pop("skills")
-        collection = actions.create_collection(actor=request.user, **values)  # type: ignore[arg-type]
+        collection = actions.create_collection(actor=_actor(request), **values)
         for skill in skills:
-            actions.add_to_collection(actor=request.user, collection=collection, skill=skill)  # type: ignore[arg-type]
+            actions.add_to_collection(actor=_actor(request), collection=collection, skill=skill)
         return collection
 
     def perform_update(self, request: HttpRequest, obj: Collection, form: Any, before: dict[str, Any]) -> None:
@@ -157,4 +156,8 @@ class CollectionAdmin(ActionAdmin):
             actions.remove_from_collection(actor=actor, collection=obj, skill=skill)
 
     def perform_delete(self, request: HttpRequest, obj: Collection) -> None:
-        actions.delete_collection(actor=request.user, collection=obj)  # type: ignore[arg-type]
+        actions.delete_collection(actor=_actor(request), collection=obj)
+
+
+def _actor(request: HttpRequest) -> Any:
+    return request.user

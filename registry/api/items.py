@@ -79,7 +79,7 @@ class CalledViewSet(ItemViewSet):
     """What is called over HTTP. Whatever asks it about itself runs outside of a transaction."""
 
     calls_out = frozenset({"create", "refresh", "propose"})
-    fixed = _AT_REGISTRATION
+    fixed: ClassVar[tuple[str, ...]] = _AT_REGISTRATION
     register_with: ClassVar[Callable[..., Any]]
     refresh_with: ClassVar[Callable[..., Any]]
     propose_with: ClassVar[Callable[..., Any]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
 from django.http import Http404
@@ -29,7 +29,6 @@ class Seen(ScopedPermission):
 
 class VersionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ActionViewSet):
     permission_classes = (Seen,)
-    serializer_class: ClassVar[Any]
 
     def _shown(self, version: Any) -> Response:
         return Response(self.get_serializer(self.get_queryset().get(pk=version.pk)).data)

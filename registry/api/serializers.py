@@ -22,13 +22,16 @@ class ItemSerializer(Strict, serializers.ModelSerializer[Any]):
 
     team = VisibleField(slug_field="name", queryset=Team.objects.all(), source="owner_team", allow_null=True, required=False)
     state = serializers.SerializerMethodField()
-    live_version = serializers.SlugRelatedField[Any](slug_field="version", read_only=True)
 
     def get_state(self, item: Any) -> str:
         return state_of(item)
 
 
-class ServerSerializer(ItemSerializer):
+class VersionedSerializer(ItemSerializer):
+    live_version = serializers.SlugRelatedField[Any](slug_field="version", read_only=True)
+
+
+class ServerSerializer(VersionedSerializer):
     """`url` and `version` are taken when it is registered; afterwards they change by a version that is reviewed."""
 
     era = serializers.ChoiceField(choices=Era.choices, default=Era.AUTO)
@@ -47,7 +50,7 @@ class ServerSerializer(ItemSerializer):
         read_only_fields = ("id", "status", "status_reason", *HEALTH, *TIMES)
 
 
-class AgentSerializer(ItemSerializer):
+class AgentSerializer(VersionedSerializer):
     sponsor = VisibleField(slug_field="username", queryset=User.objects.all(), allow_null=True, required=False)
     identity = serializers.SlugRelatedField[Any](slug_field="username", read_only=True)
     version = serializers.CharField(write_only=True, required=False, max_length=64)
@@ -65,7 +68,7 @@ class AgentSerializer(ItemSerializer):
         read_only_fields = ("id", "status", "status_reason", *HEALTH, *TIMES)
 
 
-class SkillSerializer(ItemSerializer):
+class SkillSerializer(VersionedSerializer):
     """`archive` is a zip or tar.gz; on an existing skill it becomes a new version."""
 
     archive = serializers.FileField(write_only=True, required=False)
@@ -73,14 +76,15 @@ class SkillSerializer(ItemSerializer):
 
     class Meta:
         model = Skill
-        fields = ("id", "name", "description", "team", "discoverable", "archive", "collections")
-        fields += ("state", "status", "status_reason", "live_version", *TIMES)
+        fields = (
+            *("id", "name", "description", "team", "discoverable", "archive", "collections"),
+            *("state", "status", "status_reason", "live_version", *TIMES),
+        )
         read_only_fields = ("id", "name", "description", "status", "status_reason", *TIMES)
 
 
 class ToolsetSerializer(ItemSerializer):
     members = serializers.ListField(child=serializers.CharField(max_length=200), allow_empty=False)
-    live_version = None
 
     class Meta:
         model = Toolset
@@ -114,8 +118,10 @@ class ToolSerializer(Strict, serializers.ModelSerializer[Tool]):
         return tool.parsed or None
 
 
-_VERSION = ("id", "version", "state", "digest", "found_by_refresh", "submitted_by", "submitted_at")
-_VERSION += ("reviewed_by", "reviewed_at", "reason", "created_by", "created_at")
+_VERSION = (
+    *("id", "version", "state", "digest", "found_by_refresh", "submitted_by", "submitted_at"),
+    *("reviewed_by", "reviewed_at", "reason", "created_by", "created_at"),
+)
 
 
 class VersionSerializer(serializers.ModelSerializer[Any]):
@@ -166,8 +172,10 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
 
     class Meta:
         model = Review
-        fields = ("id", "kind", "title", "item_ref", "subject_id", "team", "requested_by", "requested_at", "note", "digest", "risk")
-        fields += ("findings", "difference", "decision", "decided_by", "decided_at", "reason")
+        fields = (
+            *("id", "kind", "title", "item_ref", "subject_id", "team", "requested_by", "requested_at", "note", "digest", "risk"),
+            *("findings", "difference", "decision", "decided_by", "decided_at", "reason"),
+        )
         read_only_fields = fields
 
 

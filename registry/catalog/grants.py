@@ -19,7 +19,8 @@ class Held:
     def __init__(self, user: User) -> None:
         self.user = user
         self._holders: dict[tuple[int, int], list[User | Team]] = defaultdict(list)
-        for holder in (user, *team_path(user.team)):
+        reaching: list[User | Team] = [user, *team_path(user.team)]
+        for holder in reaching:
             for content_type, pk in grant_rows(holder).values_list("content_type_id", "object_pk"):
                 self._holders[content_type, int(pk)].append(holder)
 

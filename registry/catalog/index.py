@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.utils import timezone
@@ -95,7 +95,7 @@ def _toolset(toolset: Toolset) -> tuple[dict[str, Any], str]:
     return _base(toolset, toolset.description), _joined([toolset.description, *toolset.members])
 
 
-_ITEMS = {Server: _server, Agent: _agent, Skill: _skill, Toolset: _toolset}
+_ITEMS: dict[type, Callable[[Any], tuple[dict[str, Any], str]]] = {Server: _server, Agent: _agent, Skill: _skill, Toolset: _toolset}
 
 
 def _joined(words: Iterable[str]) -> str:

@@ -25,12 +25,11 @@ CLIENT_INFO = {"name": "customhouse", "version": "1"}
 
 
 class RpcRefused(DiscoveryError):
-    """The server answered with an error. `status` is HTTP's, `code` JSON-RPC's when there was one."""
+    """The server answered with an error. `status` is HTTP's."""
 
-    def __init__(self, message: str, *, status: int, code: int | None = None) -> None:
+    def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
         self.status = status
-        self.code = code
 
 
 class Unreachable(DiscoveryError):
@@ -124,13 +123,13 @@ class Caller:
         envelope = self._parse(b"".join(self._chunks(response)))
         error = _error_of(envelope) if envelope is not None else None
         if error is not None:
-            return RpcRefused(f"it answered: {error.message[:300]} ({error.code}, HTTP {status})", status=status, code=error.code)
+            return RpcRefused(f"it answered: {error.message[:300]} ({error.code}, HTTP {status})", status=status)
         return RpcRefused(f"it answered HTTP {status}", status=status)
 
     def _result(self, envelope: _Envelope, status: int) -> bytes:
         error = _error_of(envelope)
         if error is not None:
-            raise RpcRefused(f"it answered: {error.message[:300]} ({error.code})", status=status, code=error.code)
+            raise RpcRefused(f"it answered: {error.message[:300]} ({error.code})", status=status)
         if not bytes(envelope.result):
             raise DiscoveryError("its answer has neither result nor error")
         return bytes(envelope.result)

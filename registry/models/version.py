@@ -53,6 +53,11 @@ class Version(models.Model):
         self._stored = {name: self.__dict__[name] for name in ("state", *self.CONTENT) if name in self.__dict__}
 
     @property
+    def item(self) -> Any:
+        """What it is a version of."""
+        raise NotImplementedError
+
+    @property
     def is_served(self) -> bool:
         """Whether its state lets it be what callers get."""
         return self.state in SERVED

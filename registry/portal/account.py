@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import reverse_lazy
+from django.urls import reverse
 
 
 class SignIn(LoginView):
     template_name = "portal/login.html"
     redirect_authenticated_user = True
-    next_page = reverse_lazy("portal:home")
+
+    def get_default_redirect_url(self) -> str:
+        return reverse("portal:home")
 
     def get_form(self, form_class: Any = None) -> Any:
         form = super().get_form(form_class)
@@ -20,4 +22,5 @@ class SignIn(LoginView):
 
 
 class SignOut(LogoutView):
-    next_page = reverse_lazy("portal:login")
+    def get_default_redirect_url(self) -> str:
+        return reverse("portal:login")

@@ -32,7 +32,7 @@ MAX_QUERY = 200
 def home(request: HttpRequest) -> HttpResponse:
     question = _question(request.GET)
     answer = search(request.user, question)
-    context = {
+    context: dict[str, Any] = {
         "question": question,
         "answer": answer,
         "facets": _facets(request.GET, question, answer),

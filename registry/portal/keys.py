@@ -34,7 +34,8 @@ def keys(request: HttpRequest) -> HttpResponse:
 
 
 def _list(request: HttpRequest, form: KeyForm, *, status: int = 200) -> HttpResponse:
-    found = list(APIKey.objects.filter(owner=request.user)[:LISTED])
+    user: Any = request.user
+    found = list(APIKey.objects.filter(owner=user)[:LISTED])
     rows = sorted(found, key=lambda key: key.state not in {"active", "rotated"})
     return page(request, "keys.html", tab="keys", status=status, form=form, rotate=RotateForm(), rows=rows)
 
@@ -47,7 +48,8 @@ def _once(request: HttpRequest, key: APIKey, text: str) -> HttpResponse:
 
 
 def _own(request: HttpRequest, pk: int) -> APIKey:
-    key = APIKey.objects.filter(pk=pk, owner=request.user).first()
+    user: Any = request.user
+    key = APIKey.objects.filter(pk=pk, owner=user).first()
     if key is None:
         raise Http404
     return key

@@ -45,7 +45,7 @@ _TABLES = (("Models", "model"), ("Tools", "tool"), ("Agents", "agent"), ("Keys",
 def _grouped(mine: Q, first: date, last: date, by: str) -> list[dict[str, Any]]:
     """The dearest first, then the most called. Calls of other planes, which have no such name, are left out."""
     named = totals.columns_of((by,)).index({"key": "key_name"}.get(by, by))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": " / ".join(str(value) for value in group.values if value) if by == "tool" else group.values[named],
             "measures": group.measures,
