@@ -105,7 +105,9 @@ def _offers(provider: Provider, names: tuple[str, ...]) -> list[Offer]:
 
 def _tell(request: HttpRequest, done: Imported) -> None:
     if done.created:
-        messages.success(request, f"Registered {len(done.created)} models. Nobody may use them before they are granted.")
+        messages.success(
+            request, f"Registered {len(done.created)} model{'s' * (len(done.created) != 1)}. Nobody may use what is not granted."
+        )
     if done.joined:
         messages.success(request, f"Added a deployment to {', '.join(done.joined)}.")
     if done.present:

@@ -157,7 +157,8 @@ class ModelAdmin(ActionAdmin):
 
     @display(description="Price")
     def price(self, obj: Any) -> SafeString:
-        return render_to_string("llmgateway/price_cell.html", {"tags": obj.tags})
+        same = len({(tag.short, tag.source) for _, tag in obj.tags}) == 1
+        return render_to_string("llmgateway/price_cell.html", {"tags": obj.tags[:1] if same else obj.tags})
 
     @display(description="Last 30 days")
     def month(self, obj: Any) -> SafeString:
