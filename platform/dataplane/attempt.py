@@ -91,9 +91,9 @@ class Attempt:
     async def _relay(self, answer: Answer, legs: Iterator[Leg]) -> Leg | None:
         call = self.exchange.call
         if answer.status >= 400:
-            following = next(legs, None) if call.may_retry(answer.status) else None
             body = await answer.read(limit=ERROR_BODY)
-            self._settle("error", usage={})
+            following = next(legs, None) if call.may_retry(answer.status) else None
+            self._settle("error", usage={}, last=following is None)
             if following is not None:
                 return following
             await self._respond(answer, call.errored(answer, body))
@@ -112,8 +112,10 @@ class Attempt:
         if self.exchange.started:
             raise error
         self.failure = error
-        self._settle("error", usage=None if getattr(error, "sent", True) else {}, status=error.status)
-        return next(legs, None)
+        following = next(legs, None)
+        usage: Usage | None = None if getattr(error, "sent", True) else {}
+        self._settle("error", usage=usage, status=error.status, last=following is None)
+        return following
 
     async def _respond(self, answer: Answer, body: bytes, *, cost: str | None = None) -> None:
         exchange = self.exchange
@@ -223,9 +225,12 @@ class Attempt:
             )
         )
 
-    def _settle(self, outcome: str, *, usage: Usage | None, status: int = 0) -> str | None:
+    def _settle(self, outcome: str, *, usage: Usage | None, status: int = 0, last: bool = True) -> str | None:
         """Writes the leg's one settlement; later calls do nothing. `usage` None: estimated from what passed. What it cost,
-        in USD; None when that is not known or not kept."""
+        in USD; None when that is not known or not kept.
+
+        The `last` leg settles the admission in the same step: a slice must never be stated between the two, or a crash
+        would give back what was spent."""
         if self.settled:
             return None
         self.settled = True
@@ -269,6 +274,8 @@ class Attempt:
                 ttft_ms=None if self.first_byte is None else round((self.first_byte - self.started_at) * 1000, 3),
             )
         )
+        if last:
+            exchange.admission.settle(exchange.nano, exchange.tokens)
         return cost
 
 
