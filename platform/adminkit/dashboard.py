@@ -25,6 +25,8 @@ class Panel(NamedTuple):
     build: Callable[[HttpRequest], Context | None]
     order: int
     width: int = 12
+    tall: bool = False
+    """Whether it stands beside two others."""
 
 
 _panels: dict[str, Panel] = {}
@@ -46,8 +48,8 @@ def callback(request: HttpRequest, context: Context) -> Context:
             shown.append({"template": "admin/dashboard/failed.html", "width": panel.width, "name": panel.name})
             continue
         if built is not None:
-            shown.append({**built, "template": panel.template, "width": panel.width, "name": panel.name})
-    return {**context, "panels": shown}
+            shown.append({**built, "template": panel.template, "width": panel.width, "name": panel.name, "tall": panel.tall})
+    return {**context, "panels": shown, "title": "Overview"}
 
 
 class Ailing(NamedTuple):
@@ -82,4 +84,4 @@ def unhealthy(request: HttpRequest) -> Context:
     }
 
 
-register(Panel("unhealthy", "admin/dashboard/attention.html", unhealthy, order=41, width=4))
+register(Panel("unhealthy", "admin/dashboard/attention.html", unhealthy, order=32, width=4))

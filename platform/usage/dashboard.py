@@ -33,7 +33,7 @@ def register_panels() -> None:
     register(Panel("figures", "admin/dashboard/figures.html", figures, order=10))
     register(Panel("trend", "admin/dashboard/trend.html", trend, order=20, width=8))
     register(Panel("budgets", "admin/dashboard/budgets.html", budgets, order=21, width=4))
-    register(Panel("live", "admin/dashboard/live.html", live, order=40, width=8))
+    register(Panel("live", "admin/dashboard/live.html", live, order=31, width=8, tall=True))
     register(Panel("top", "admin/dashboard/top.html", top, order=50, width=12))
 
 
@@ -140,7 +140,7 @@ def top(request: HttpRequest) -> Context | None:
         where = queries.visible(request.user)
         found = []
         for title, by, position in (("Models", "model", 0), ("Teams", "team", 0), ("Tools", "tool", 1), ("Agents", "agent", 0)):
-            groups = [group for group in totals.groups(first=first, last=last, by=(by,), where=where) if group.values[position]]
+            groups = [group for group in totals.groups(first=first, last=last, by=(by,), where=where) if all(group.values[: position + 1])]
             groups.sort(key=lambda group: (-group.measures.cost, -group.measures.calls))
             most = max((group.measures.cost for group in groups), default=Decimal(0)) or Decimal(1)
             rows = [
