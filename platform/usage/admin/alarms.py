@@ -29,10 +29,14 @@ class UnpricedModelAdmin(ActionAdmin):
     list_filter = (ResolvedFilter,)
     search_fields = ("model", "provider", "deployment")
     actions = ("resolve",)
-    export_fields = ("model", "provider", "deployment", "calls", "first_seen", "last_seen", "resolved_at")
+    export_fields = ("model_name", "provider", "deployment", "calls", "first_seen", "last_seen", "resolved_at")
 
     class Media:
         css = {"all": ("adminkit/dashboard.css",)}
+
+    @display(description="model")
+    def model_name(self, alarm: UnpricedModel) -> str:
+        return alarm.model
 
     @display(description="Model", header=True)
     def what(self, alarm: UnpricedModel) -> list[str]:

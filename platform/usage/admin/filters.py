@@ -3,12 +3,14 @@ table which values occur in it."""
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import DropdownFilter, TextFilter
+from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter, TextFilter
+from unfold.utils import parse_datetime_str
 
 from adminkit.permissions import visible
 from identity.models import Team
@@ -26,6 +28,20 @@ class ExactFilter(TextFilter):  # type: ignore[misc]
 def exact(name: str, *, title: str | None = None) -> type[ExactFilter]:
     """A filter by one of the dimensions."""
     return type(f"{name.title()}Filter", (ExactFilter,), {"title": title or name, "parameter_name": name})
+
+
+class Moments(RangeDateTimeFilter):  # type: ignore[misc]
+    """A range in UTC. A day without a time is the whole day."""
+
+    EDGES = (("from", "gte", "00:00:00"), ("to", "lte", "23:59:59.999999"))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        for edge, lookup, otherwise in self.EDGES:
+            day, clock = (self.used_parameters.get(f"{self.parameter_name}_{edge}_{part}") for part in (0, 1))
+            moment = parse_datetime_str(f"{day} {clock or otherwise}") if day else None
+            if moment is not None:
+                queryset = queryset.filter(**{f"{self.parameter_name}__{lookup}": moment.replace(tzinfo=UTC)})
+        return queryset
 
 
 class TeamFilter(DropdownFilter):  # type: ignore[misc]

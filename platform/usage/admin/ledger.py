@@ -12,7 +12,6 @@ from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
 
 from adminkit.admin import ActionAdmin
@@ -20,7 +19,7 @@ from adminkit.formats import compact, dollars
 from adminkit.reading import ScopedReads
 from dataplane import money
 from usage import queries
-from usage.admin.filters import OutcomeFilter, PlaneFilter, TeamFilter, exact
+from usage.admin.filters import Moments, OutcomeFilter, PlaneFilter, TeamFilter, exact
 from usage.models import LedgerEntry
 
 OUTCOMES = {"ok": "success", "error": "danger", "aborted": "warning", "unknown": "warning"}
@@ -31,7 +30,7 @@ class LedgerEntryAdmin(ActionAdmin):
     list_display = ("when", "what", "who", "team_name", "shown_outcome", "tokens", "shown_cost", "took")
     list_display_links = ("when", "what")
     list_filter = (
-        ("at", RangeDateTimeFilter),
+        ("at", Moments),
         TeamFilter,
         exact("model"),
         exact("key"),
@@ -45,9 +44,9 @@ class LedgerEntryAdmin(ActionAdmin):
     ordering = ("-at", "-id")
     actions_list = ("cost_report",)
     export_fields = (
-        "id", "request_id", "at", "plane", "principal_name", "team_name", "key_name", "model", "provider", "deployment", "server", "tool",
-        "agent", "status", "outcome", "input", "cached_read", "cache_write", "output", "exact_cost", "currency", "price", "estimated",
-        "latency_ms", "ttft_ms",
+        "id", "request_id", "at", "plane", "principal_name", "team_name", "key_name", "model_name", "provider", "deployment", "server",
+        "tool", "agent", "status", "outcome", "input", "cached_read", "cache_write", "output", "exact_cost", "currency", "price",
+        "estimated", "latency_ms", "ttft_ms",
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": (("at", "recorded_at"), ("request_id", "id"))}),
@@ -74,6 +73,10 @@ class LedgerEntryAdmin(ActionAdmin):
             return queryset.filter(pk=uuid.UUID(term)) | queryset.filter(request_id=term), False
         except ValueError:
             return queryset.filter(request_id=term), False
+
+    @display(description="model")
+    def model_name(self, entry: LedgerEntry) -> str:
+        return entry.model
 
     @display(description="At (UTC)", ordering="-at")
     def when(self, entry: LedgerEntry) -> SafeString:

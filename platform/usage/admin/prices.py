@@ -36,7 +36,7 @@ class PriceAdmin(ActionAdmin):
     search_help_text = "Model or vendor"
     ordering = ("vendor", "model", "-valid_from", "-revision")
     actions = ("withdraw",)
-    export_fields = ("ref", "vendor", "model", "valid_from", "source", *METERS, "note", "withdrawn_at")
+    export_fields = ("ref", "vendor", "model_name", "valid_from", "source", *METERS, "note", "withdrawn_at")
     fieldsets = (
         (
             None,
@@ -62,6 +62,10 @@ class PriceAdmin(ActionAdmin):
     @display(description="USD per million tokens (request, image, second: per one)")
     def amounts(self, price: Price) -> SafeString:
         return render_to_string("usage/meters.html", {"meters": {meter: money.to_text(amount) for meter, amount in price.amounts.items()}})
+
+    @display(description="model")
+    def model_name(self, price: Price) -> str:
+        return price.model
 
     @display(description="Model", ordering="model", header=True)
     def what(self, price: Price) -> list[str]:

@@ -25,7 +25,7 @@ class RollupAdmin(ActionAdmin):
     ordering = ("-day", "id")
     exclude = ("digest",)
     export_fields = (
-        "day", "plane", "team_name", "principal_name", "key_name", "model", "provider", "server", "tool", "agent", "calls", "errors",
+        "day", "plane", "team_name", "principal_name", "key_name", "model_name", "provider", "server", "tool", "agent", "calls", "errors",
         "unpriced", "estimated", "input", "cached_read", "cache_write", "output", "cost",
     )  # fmt: skip
 
@@ -34,6 +34,10 @@ class RollupAdmin(ActionAdmin):
 
     def _cost_report(self, request: HttpRequest) -> Any:
         return cost_report(self, request)
+
+    @display(description="model")
+    def model_name(self, row: Rollup) -> str:
+        return row.model
 
     @display(description="What", header=True)
     def what(self, row: Rollup) -> list[str]:
