@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import django.contrib.auth.admin
-import django_celery_beat.admin  # noqa: F401  both imported so that they are registered, and can be taken out, now
+import django.contrib.auth.admin  # noqa: F401  as the next one: imported so that it is registered, and can be taken out, now
+import django_celery_beat.admin  # noqa: F401
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django_celery_beat import models as beat
@@ -14,6 +14,4 @@ from adminkit.trail import AuditEventAdmin
 __all__ = ["ActionAdmin", "AuditEventAdmin", "ReadOnlyInline"]
 
 # Their admins save on their own, past every action and the audit trail; and a periodic task is code to be run.
-admin.site.unregister(
-    [Group, beat.PeriodicTask, beat.ClockedSchedule, beat.CrontabSchedule, beat.SolarSchedule, beat.IntervalSchedule]
-)
+admin.site.unregister([Group, beat.PeriodicTask, beat.ClockedSchedule, beat.CrontabSchedule, beat.SolarSchedule, beat.IntervalSchedule])

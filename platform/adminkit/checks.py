@@ -31,8 +31,8 @@ def _writes(admin: Any) -> list[checks.Error]:
             continue
         try:
             allowed = getattr(admin, f"has_{verb}_permission")(request)
-        except Exception:  # noqa: BLE001  a permission method that needs more than a user is asked when there is more
-            continue
+        except Exception:  # noqa: BLE001  a permission method that needs more than a user; saving then refuses by itself
+            allowed = False
         if allowed:
             errors.append(_error(admin, f"allows {verb} but has no perform_{write} that calls an action", "adminkit.E001"))
     return errors
@@ -50,8 +50,10 @@ def _inlines(admin: Any) -> list[checks.Error]:
 
 def _reads_only(inline: type[Any]) -> bool:
     """An inline that says no to all three writes by itself, e.g. adminkit.base.ReadOnlyInline."""
-    return all(f"has_{verb}_permission" in {name for base in inline.__mro__[:-1] for name in vars(base)} and
-               _refuses(inline, verb) for verb in WRITES.values())
+    return all(
+        f"has_{verb}_permission" in {name for base in inline.__mro__[:-1] for name in vars(base)} and _refuses(inline, verb)
+        for verb in WRITES.values()
+    )
 
 
 def _refuses(inline: type[Any], verb: str) -> bool:

@@ -58,7 +58,7 @@ def export_csv(admin: ActionAdmin, request: HttpRequest, queryset: QuerySet[Any]
     if queryset.order_by()[: admin.export_limit + 1].count() > admin.export_limit:
         messages.error(request, f"These are more than {admin.export_limit:,} rows: narrow them down by a filter first.")
         return None
-    header = [str(label_for_field(name, admin.model, admin)) if "__" not in name else name.replace("__", " ") for name in admin.export_fields]
+    header = [name.replace("__", " ") if "__" in name else str(label_for_field(name, admin.model, admin)) for name in admin.export_fields]
     rows = ([_value(admin, obj, name) for name in admin.export_fields] for obj in queryset.iterator(chunk_size=2000))
     return csv_attachment(f"{admin.opts.model_name}.csv", write_csv(header, rows))
 

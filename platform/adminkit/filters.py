@@ -31,10 +31,10 @@ def visible_related(model: type[Model], request: HttpRequest, model_admin: Any, 
 class VisibleChoices(_Base):
     """Mixed into filters over a relation."""
 
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        ordering = self.field_admin_ordering(field, request, model_admin)  # type: ignore[attr-defined]
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
+        ordering = self.field_admin_ordering(field, request, model_admin)
         offered = visible_related(field.remote_field.model, request, model_admin)
-        choices: list[tuple[Any, str]] = field.get_choices(
+        choices: list[tuple[Any, Any]] = field.get_choices(
             include_blank=False, ordering=ordering, limit_choices_to={"pk__in": offered.order_by().values("pk")}
         )
         return choices

@@ -24,13 +24,13 @@ PER_PAGE = 50
 
 def _row(event: AuditEvent) -> list[str]:
     changed = ", ".join(f"{field}: {short(old)} → {short(new)}" for field, (old, new) in event.changes.items())
-    return [f"{event.at:%Y-%m-%d %H:%M:%S} UTC", event.actor_name, event.action, changed or "–"]
+    return [f"{event.at:%Y-%m-%d %H:%M:%S} UTC", event.actor_name, event.action, changed or "-"]
 
 
 def short(value: Any, most: int = 80) -> str:
     """A value of an audit row in one cell."""
     if value is None or value == "":
-        return "–"
+        return "-"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
@@ -47,7 +47,7 @@ class AuditHistory(_Base):
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         return None
 
-    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> TemplateResponse:  # type: ignore[override]
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> TemplateResponse:
         obj = self.get_object(request, unquote(object_id))
         if not self.has_view_permission(request, obj):
             raise PermissionDenied

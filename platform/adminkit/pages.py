@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 
 def page(model_admin: Any, request: HttpRequest, template: str, *, title: str, **context: Any) -> TemplateResponse:
     """`template` inside the admin's frame."""
-    request.current_app = model_admin.admin_site.name  # type: ignore[attr-defined]
+    request.current_app = model_admin.admin_site.name
     whole = {**model_admin.admin_site.each_context(request), "title": title, "opts": model_admin.opts, **context}
     return TemplateResponse(request, template, whole)
 

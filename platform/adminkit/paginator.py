@@ -27,7 +27,7 @@ class EstimatedCountPaginator(Paginator):  # type: ignore[type-arg]
     EXACT_UP_TO itself for anything filtered or on another database: "at least this many"."""
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         rows: Any = self.object_list
         if not hasattr(rows, "query"):
             return len(rows)
@@ -37,7 +37,7 @@ class EstimatedCountPaginator(Paginator):  # type: ignore[type-arg]
         return max(EXACT_UP_TO, self._estimate(rows))
 
     @cached_property
-    def num_pages(self) -> int:  # type: ignore[override]
+    def num_pages(self) -> int:
         reachable = min(self.count, DEEPEST_OFFSET)
         return max(1, -(-max(0, reachable - self.orphans) // int(self.per_page)))
 

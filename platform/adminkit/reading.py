@@ -95,5 +95,5 @@ class ScopedReads(_Base):
         model, field = self.model, None
         for part in path.split("__"):
             field = model._meta.get_field(part)
-            model = field.related_model or model  # type: ignore[assignment]
+            model = field.related_model or model
         return field

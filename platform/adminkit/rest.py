@@ -6,7 +6,7 @@ What the caller can't see is a 404. What may be seen but not be done is a 403. W
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -40,10 +40,17 @@ class ScopedPermission(BasePermission):
 
 class Refusals:
     """Mixin of a view: each request but a read is one transaction, undone when it is refused; an action's
-    ValidationError is a 400."""
+    ValidationError is a 400.
+
+    `calls_out` names the view's actions that wait for somebody else's machine. They run outside a transaction, which
+    would hold its locks for as long.
+    """
+
+    calls_out: ClassVar[frozenset[str]] = frozenset()
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        if request.method in ("GET", "HEAD", "OPTIONS"):
+        named = getattr(self, "action_map", {}).get(request.method.lower())
+        if request.method in ("GET", "HEAD", "OPTIONS") or named in self.calls_out:
             return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         with transaction.atomic():
             response = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
@@ -54,7 +61,7 @@ class Refusals:
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, ValidationError):
             exc = BadRequest(exc.message_dict if hasattr(exc, "error_dict") else {"detail": exc.messages})
-        return super().handle_exception(exc)  # type: ignore[misc,no-any-return]
+        return super().handle_exception(exc)  # type: ignore[misc]
 
 
 class ActionViewSet(Refusals, GenericViewSet[Any]):

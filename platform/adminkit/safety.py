@@ -1,8 +1,8 @@
 """Buttons that act: how an action of the admin is run, and what becomes of a refusal.
 
 Unfold offers an action as a link, that is as a GET. A GET that changed something could be triggered by any page the
-user visits. So a GET runs in a transaction, and when it turns out to have written to the audit trail (nothing may be
-written without that), all of it is undone and a page asks for a POST instead.
+user visits. So during a GET the audit trail takes nothing (and nothing is written without it): what would have written
+is undone, and a page asks for a POST instead.
 """
 
 from __future__ import annotations
@@ -13,19 +13,14 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from adminkit.forms import REFUSALS, messages_of
 from adminkit.pages import page
-from audit.models import ChainHead
+from audit import trail
 
 SAFE = ("GET", "HEAD", "OPTIONS")
-
-
-class _Wrote(Exception):
-    """Undoes what a GET has written."""
 
 
 def tell(request: HttpRequest, error: Exception) -> None:
@@ -51,7 +46,7 @@ def guarded(admin: Any, method: Callable[..., Any], *, title: str, allowed: Call
         back = admin.url_of(object_id)
         try:
             response = _run(request, method, *args, **kwargs)
-        except _Wrote:
+        except trail.WriteWhileReading:
             return confirmation(admin, request, title=title, back=back)
         except REFUSALS as error:
             tell(request, error)
@@ -62,26 +57,11 @@ def guarded(admin: Any, method: Callable[..., Any], *, title: str, allowed: Call
 
 
 def _run(request: HttpRequest, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """No transaction here: actions bring their own, and a method may wait for another machine before it calls one."""
     if request.method not in SAFE:
-        with transaction.atomic():
-            return method(request, *args, **kwargs)
-    queue = getattr(request, "_messages", None)
-    told = list(queue._queued_messages) if queue is not None else []
-    try:
-        with transaction.atomic():
-            before = _length()
-            response = method(request, *args, **kwargs)
-            if _length() != before:
-                raise _Wrote
-            return response
-    except _Wrote:
-        if queue is not None:
-            queue._queued_messages[:] = told
-        raise
-
-
-def _length() -> int:
-    return ChainHead.objects.values_list("length", flat=True).first() or 0
+        return method(request, *args, **kwargs)
+    with trail.reading():
+        return method(request, *args, **kwargs)
 
 
 def confirmation(admin: Any, request: HttpRequest, *, title: str, back: str) -> TemplateResponse:

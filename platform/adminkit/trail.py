@@ -55,12 +55,13 @@ class AuditEventAdmin(ActionAdmin):
     readonly_fields = ("actor", "target", "changed", "more")
     actions_list = ("verify_chain",)
     export_fields = (
-        "id", "at", "actor_ref", "actor_name", "action", "target_type", "target_id", "target_label", "changes", "extra", "prev_hash", "hash",
+        "id", "at", "actor_ref", "actor_name", "action", "target_type", "target_id", "target_label", "changes", "extra",
+        "prev_hash", "hash",
     )  # fmt: skip
 
     @display(description="Changed")
     def summary(self, event: AuditEvent) -> str:
-        return ", ".join(event.changes) or "–"
+        return ", ".join(event.changes) or "-"
 
     @display(description="Who")
     def actor(self, event: AuditEvent) -> SafeString:
@@ -96,12 +97,10 @@ class AuditEventAdmin(ActionAdmin):
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> SafeString:
     if not rows:
-        return format_html("{}", "–")
+        return format_html("{}", "-")
     cell = "align-top border-b border-base-200 px-3 py-2 text-left dark:border-base-800 break-words whitespace-pre-wrap"
     titles = format_html_join("", '<th class="{} font-semibold">{}</th>', ((cell, name) for name in head))
-    lines = (
-        (format_html_join("", '<td class="{}">{}</td>', ((cell, value) for value in row)),) for row in rows
-    )
+    lines = ((format_html_join("", '<td class="{}">{}</td>', ((cell, value) for value in row)),) for row in rows)
     return format_html(
         '<table class="w-full"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>', titles, format_html_join("", "<tr>{}</tr>", lines)
     )

@@ -59,8 +59,9 @@ class ActionWrites(_Base):
                 raise
             # Once more, with what was typed and the refusal in it. Nothing was written: the exception undid it all.
             request._adminkit_refusal = error  # type: ignore[attr-defined]
-            for file in request.FILES.values():
-                file.seek(0)
+            for _, files in request.FILES.lists():
+                for file in files:
+                    file.seek(0)
             return super().changeform_view(request, object_id, form_url, extra_context)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

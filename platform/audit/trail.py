@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +18,25 @@ from audit.signals import recorded
 
 SYSTEM = "system"
 
+_reading: ContextVar[bool] = ContextVar("audit_reading", default=False)
+
 
 class ChainBroken(Exception):
     """The trail's head is gone while events exist: nothing may be added until somebody has looked."""
+
+
+class WriteWhileReading(Exception):
+    """Something was about to be written by a request that may only read. Its transaction is undone by this."""
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Within it, `record` raises WriteWhileReading: since nothing is written without a record, nothing is written."""
+    token = _reading.set(True)
+    try:
+        yield
+    finally:
+        _reading.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +66,8 @@ def record(
     `actor` None is the system. `changes` maps a field to [old, new]. Events are serialized on the chain's head, so
     they are numbered in the order of their commits. A deletion is recorded before the row is deleted.
     """
+    if _reading.get():
+        raise WriteWhileReading(action)
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("an audit event is written in the transaction of its change")
     if target.pk is None:
@@ -97,7 +117,7 @@ def verify(*, anchor: tuple[int, str] | None = None) -> Verdict:
     for event in AuditEvent.objects.order_by("id").iterator(chunk_size=2000):
         position += 1
         if event.id != position:
-            return Verdict(position - 1, previous, position, "missing: the next event in store is number %d" % event.id)
+            return Verdict(position - 1, previous, position, f"missing: the next event in store is number {event.id}")
         if event.prev_hash != previous:
             return Verdict(position - 1, previous, position, "does not follow from the event before it")
         if event.hash != chain_hash(event):

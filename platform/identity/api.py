@@ -35,7 +35,12 @@ from identity.serializers import (
 
 
 class TeamViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, mixins.UpdateModelMixin, mixins.DestroyModelMixin, ActionViewSet
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.CreateModelMixin,
+    mixins.UpdateModelMixin,
+    mixins.DestroyModelMixin,
+    ActionViewSet,
 ):
     queryset = Team.objects.select_related("parent").order_by("name")
     serializer_class = TeamSerializer

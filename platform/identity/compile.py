@@ -46,7 +46,7 @@ def sections_for(event: AuditEvent) -> set[str]:
     if event.target_type == "identity.team":
         return {"teams"}
     if event.target_type == "identity.user":
-        digests = APIKey.objects.filter(owner_id=event.target_id, revoked_at__isnull=True).values_list("digest", flat=True)
+        digests = APIKey.objects.filter(owner_id=int(event.target_id), revoked_at__isnull=True).values_list("digest", flat=True)
         return {key_shard(bytes.fromhex(digest)) for digest in digests}
     return _sections_of_object(event)
 

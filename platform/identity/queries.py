@@ -26,9 +26,7 @@ def visible_to(queryset: QuerySet[M], user: Any) -> QuerySet[M]:
 def usable_by(queryset: QuerySet[M], user: Any) -> QuerySet[M]:
     """The objects that this user was granted the use of, directly or through a team. No exception for superusers: the
     data plane makes none either."""
-    return get_objects_for_user(
-        user, use_permission(queryset.model), klass=queryset, accept_global_perms=False, with_superuser=False
-    )  # type: ignore[no-any-return]
+    return get_objects_for_user(user, use_permission(queryset.model), klass=queryset, accept_global_perms=False, with_superuser=False)  # type: ignore[no-any-return]
 
 
 def team_path(team: Team | None) -> list[Team]:

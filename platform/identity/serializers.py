@@ -33,7 +33,7 @@ class VisibleField(serializers.SlugRelatedField[Any]):
 
 
 class TeamSerializer(Strict, serializers.ModelSerializer[Team]):
-    parent = VisibleField(slug_field="name", queryset=Team.objects.all(), allow_null=True, required=False)
+    parent = VisibleField(slug_field="name", queryset=Team.objects.all(), allow_null=True, required=False)  # type: ignore[assignment]
     path = serializers.SerializerMethodField(help_text="From the organization down to this team.")
 
     class Meta:

@@ -69,9 +69,36 @@ def test_a_private_address_takes_an_admins_word(ip: str) -> None:
 
 @pytest.mark.parametrize(
     "ip",
-    """0.0.0.0 169.254.169.254 168.63.129.16 100.100.100.200 192.0.0.192 192.88.99.1 224.0.0.1 240.0.0.1 255.255.255.255 :: fe80::1
-    fec0::1 ff02::1 fd00:ec2::254 ::ffff:127.0.0.1 ::ffff:8.8.8.8 64:ff9b::8.8.8.8 64:ff9b:1::1 2002:808:808:: 2001::1 2001:db8::1
-    3fff::1 100::1 fe80::1%eth0 ::1%lo 127.1 2130706433 localhost""".split(),
+    [
+        "0.0.0.0",
+        "169.254.169.254",
+        "168.63.129.16",
+        "100.100.100.200",
+        "192.0.0.192",
+        "192.88.99.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "fe80::1",
+        "fec0::1",
+        "ff02::1",
+        "fd00:ec2::254",
+        "::ffff:127.0.0.1",
+        "::ffff:8.8.8.8",
+        "64:ff9b::8.8.8.8",
+        "64:ff9b:1::1",
+        "2002:808:808::",
+        "2001::1",
+        "2001:db8::1",
+        "3fff::1",
+        "100::1",
+        "fe80::1%eth0",
+        "::1%lo",
+        "127.1",
+        "2130706433",
+        "localhost",
+    ],
 )
 def test_metadata_link_local_embedded_and_reserved_addresses_stay_forbidden(ip: str) -> None:
     assert forbidden(ip)
@@ -83,7 +110,7 @@ def test_no_answer_and_one_bad_answer_refuse_the_name() -> None:
         check_addresses([], host="nowhere.example")
     with pytest.raises(AddressRefused, match=r"mixed\.example resolves to 10\.0\.0\.1.*allow_private_network"):
         check_addresses(["8.8.8.8", "10.0.0.1"], host="mixed.example")
-    with pytest.raises(AddressRefused, match="may not be called$"):
+    with pytest.raises(AddressRefused, match=r"may not be called\Z"):
         check_addresses(["169.254.169.254"], host="metadata", allow_private=True)
 
 

@@ -9,7 +9,17 @@ import pytest
 from django.utils import timezone
 
 from audit.models import AuditEvent
-from dataplane.snapshot import GrantSection, KeyRecord, KeySection, LimitRecord, TeamRecord, TeamSection, decode_body, grant_shard, key_shard
+from dataplane.snapshot import (
+    GrantSection,
+    KeyRecord,
+    KeySection,
+    LimitRecord,
+    TeamRecord,
+    TeamSection,
+    decode_body,
+    grant_shard,
+    key_shard,
+)
 from identity import actions, keytext
 from identity.compile import PREFIXES, all_sections, compile_section, sections_for
 from identity.models import APIKey, Team, User

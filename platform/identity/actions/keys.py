@@ -37,7 +37,7 @@ def issue_key(*, actor: User | None, owner: User, name: str, secret: str | None 
         raise ValidationError({"secret": "A key with these public characters exists already."})
     key.full_clean()
     key.save()
-    changes = {**created_changes(key, FIELDS), "owner": [None, owner.username]}
+    changes: dict[str, list[Any]] = {**created_changes(key, FIELDS), "owner": [None, owner.username]}
     trail.record(actor=actor, action="identity.key.issue", target=key, changes=changes, extra=_extra(key))
     return key, text
 
@@ -63,7 +63,7 @@ def rotate_key(*, actor: User | None, key: APIKey, overlap: timedelta, expires_a
     )
     old.replaced_by = new
     old.save(update_fields=["replaced_by"])
-    changes = {"expires_at": [before, old.expires_at], "replaced_by": [None, new.prefix]}
+    changes: dict[str, list[Any]] = {"expires_at": [before, old.expires_at], "replaced_by": [None, new.prefix]}
     trail.record(actor=actor, action="identity.key.rotate", target=old, changes=changes, extra=_extra(old))
     return new, text
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 
@@ -78,6 +78,6 @@ def _check_name(role: Role) -> None:
     role.full_clean()
 
 
-def _told(role: Role) -> list[str]:
+def _told(role: Group) -> list[str]:
     names = role.permissions.values_list("content_type__app_label", "codename")
     return sorted(f"{app}.{codename}" for app, codename in names)

@@ -64,7 +64,7 @@ def move_team(*, actor: User | None, team: Team, parent: Team | None) -> Team:
     # Moves wait for each other on the root: two that are fine alone can close a circle together.
     list(Team.objects.select_for_update().filter(parent__isnull=True).values_list("pk"))
     stored = Team.objects.get(pk=team.pk)
-    if parent is not None and parent.pk == stored.parent_id or parent is None and stored.parent_id is None:
+    if (None if parent is None else parent.pk) == stored.parent_id:
         return team
     guards.require_team(actor, stored)
     if stored.parent_id is None or parent is None:

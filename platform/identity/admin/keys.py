@@ -41,7 +41,9 @@ class StateFilter(DropdownFilter):
 
 
 class RotateForm(forms.Form):
-    overlap = forms.TypedChoiceField(label="How long both keys work", choices=OVERLAPS, coerce=int, initial=24, widget=UnfoldAdminSelectWidget)
+    overlap = forms.TypedChoiceField(
+        label="How long both keys work", choices=OVERLAPS, coerce=int, initial=24, widget=UnfoldAdminSelectWidget
+    )
 
 
 class RevokeForm(forms.Form):
@@ -69,15 +71,25 @@ class APIKeyAdmin(ActionAdmin):
     readonly_fields = ("shown_prefix", "shown_state", "created_at", "revoked_at", "rotated_at", "replaced_by", "last_used_at")
     actions = ("revoke_selected",)
     actions_detail = ("rotate", "revoke")
-    export_fields = ("name", "prefix", "owner__username", "owner__kind", "owner__team__name", "state", "created_at", "expires_at", "last_used_at")
+    export_fields = (
+        "name",
+        "prefix",
+        "owner__username",
+        "owner__kind",
+        "owner__team__name",
+        "state",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+    )
 
     @display(description="Key")
     def shown_prefix(self, key: APIKey) -> str:
-        return f"ch_{key.prefix}_…" if key.prefix else "–"
+        return f"ch_{key.prefix}_…" if key.prefix else "-"
 
     @display(description="Team", ordering="owner__team__name")
     def team(self, key: APIKey) -> str:
-        return str(key.owner.team or "–")
+        return str(key.owner.team or "-")
 
     @display(description="State", label={"active": "success", "rotated": "info", "expired": "warning", "revoked": "danger"})
     def shown_state(self, key: APIKey) -> str:

@@ -73,7 +73,7 @@ class TeamAdmin(GrantsPage, ActionAdmin):
 
 def limits_text(row: Any) -> str:
     told = [f"{value:,} {unit}" for value, unit in ((row.rpm, "rpm"), (row.tpm, "tpm"), (row.concurrency, "at once")) if value is not None]
-    return ", ".join(told) or "–"
+    return ", ".join(told) or "-"
 
 
 def _actor(request: HttpRequest) -> Any:

@@ -15,7 +15,9 @@ class TreeChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        nodes = {pk: (parent, name) for pk, parent, name in Team.objects.values_list("pk", "parent_id", "name")}
+        nodes: dict[int, tuple[int | None, str]] = {
+            pk: (parent, name) for pk, parent, name in Team.objects.values_list("pk", "parent_id", "name")
+        }
         shown = set(self.queryset.values_list("pk", flat=True))
         order = sorted(shown, key=lambda pk: [nodes[step][1] for step in _path(nodes, pk)])
         if not self.show_all:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django import forms
@@ -61,12 +62,12 @@ class AccountAdmin(GrantsPage, ActionAdmin):
 
     kind: ClassVar[User.Kind | None] = None
 
-    list_filter = ("team", "is_active")
+    list_filter: tuple[str, ...] = ("team", "is_active")
     search_fields = ("username", "email", "first_name", "last_name")
     autocomplete_fields = ("team",)
     inlines = (KeysInline,)
     actions_detail: tuple[str, ...] = ("grants",)
-    export_fields = ("username", "team__name", "is_active", "date_joined", "last_login")
+    export_fields: ClassVar[Sequence[str]] = ("username", "team__name", "is_active", "date_joined", "last_login")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         accounts = super().get_queryset(request).select_related("team")
@@ -122,7 +123,7 @@ class UserAdmin(AccountAdmin):
 
     @display(description="Roles")
     def held_roles(self, user: User) -> str:
-        return ", ".join(Role.objects.filter(user=user).values_list("name", flat=True)) if user.pk else "–"
+        return ", ".join(Role.objects.filter(user=user).values_list("name", flat=True)) if user.pk else "-"
 
     def perform_create(self, request: HttpRequest, obj: User, form: Any) -> User:
         actor: Any = request.user
