@@ -343,3 +343,21 @@ def test_a_team_mate_without_permissions_sees_and_changes_nothing_of_it(client: 
     assert client.post(page(theirs, "delete"), {"post": "yes"}).status_code == 403
     theirs.refresh_from_db()
     assert theirs.description == ""
+
+
+def test_selected_models_are_switched_and_one_is_deleted(client: Client, admin: User, make_model: MakeModel) -> None:
+    sign_in(client, admin)
+    rows = [make_model(), make_model()]
+    for verb, enabled in (("disable", 0), ("enable", 2)):
+        client.post(LIST, {"action": verb, "_selected_action": [one.pk for one in rows]})
+        assert Model.objects.filter(enabled=True).count() == enabled
+    client.post(page(rows[0], "delete"), {"post": "yes"})
+    assert list(Model.objects.all()) == [rows[1]]
+
+
+def test_a_model_does_not_fall_back_to_itself_from_the_form(client: Client, admin: User, make_model: MakeModel) -> None:
+    sign_in(client, admin)
+    model = make_model("main")
+    response = client.post(page(model), typed(model, fallbacks=[{"target": model.pk, "position": 0}]))
+    assert "fall back to itself" in response.content.decode()
+    assert not model.fallback_steps.exists()

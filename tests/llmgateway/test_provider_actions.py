@@ -72,6 +72,12 @@ def test_taking_away_a_credential_that_is_not_there_changes_nothing(make_provide
     assert len(told()) == 1
 
 
+def test_a_credential_that_does_not_open_is_nobodys(make_provider: MakeProvider) -> None:
+    provider = make_provider(api_key=CANARY)
+    Provider.objects.update(credential=b"\x01" + b"x" * 120)
+    assert not credential_matches(Provider.objects.get(pk=provider.pk), CANARY)
+
+
 def test_only_what_changes_is_told_and_no_change_is_no_row(make_provider: MakeProvider) -> None:
     provider = make_provider("steady")
     actions.update_provider(actor=None, provider=provider, name="steady", read_timeout=Decimal(300))

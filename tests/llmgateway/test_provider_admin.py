@@ -202,6 +202,26 @@ def test_offers_are_listed_with_prices_and_picked_ones_are_registered(
     assert set(Model.objects.values_list("name", flat=True)) == {"here", "lab/new-1", "lab/new-2"}
 
 
+def test_what_became_of_each_pick_is_told(
+    client: Client, admin: User, local_provider: Provider, vendor: Vendor, make_model: MakeModel
+) -> None:
+    sign_in(client, admin)
+    make_model("here", deployments=[{"provider": "local", "model": "here"}])
+    make_model("other")
+    bad = [f"bad name {number}" for number in range(6)]
+    response = client.post(page(local_provider, "import"), {"pick": ["here", "other", *bad], "join": "on"}, follow=True)
+    html = response.content.decode()
+    for word in ("Added a deployment to other", "Registered before: here", "bad name 4:", "1 more could not be registered"):
+        assert word in html, word
+    assert "bad name 5" not in html
+
+
+def test_the_import_button_leads_to_the_import_page(client: Client, admin: User, local_provider: Provider) -> None:
+    sign_in(client, admin)
+    button = reverse("admin:llmgateway_provider_import_models", args=(local_provider.pk,))
+    assert client.get(button).headers["location"] == page(local_provider, "import")
+
+
 def test_picking_nothing_registers_nothing(client: Client, admin: User, local_provider: Provider, vendor: Vendor) -> None:
     sign_in(client, admin)
     vendor.fallback = said({"data": [{"id": "new-1"}]})
