@@ -5,6 +5,10 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from config.env import Environment
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("CUSTOMHOUSE_SANDBOX", "1")
@@ -19,6 +23,15 @@ def main() -> None:
     except ConfigurationError as error:
         sys.exit(str(error))
 
+    tour = environment.home / "tour.json"
+    tour.unlink(missing_ok=True)  # of a house that was killed
+    try:
+        _run(environment)
+    finally:
+        tour.unlink(missing_ok=True)
+
+
+def _run(environment: Environment) -> None:
     import django
 
     django.setup()

@@ -59,7 +59,7 @@ class Sandbox:
 
 
 def _from_here(scope: Scope) -> bool:
-    with contextlib.suppress(TypeError, ValueError, IndexError):
+    with contextlib.suppress(KeyError, TypeError, ValueError, IndexError):
         return ipaddress.ip_address(scope["client"][0]).is_loopback
     return False
 

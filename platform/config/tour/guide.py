@@ -22,16 +22,16 @@ from identity.models import User
 log = structlog.get_logger(__name__)
 
 READY_SECONDS = 60.0
+TOUR = "tour.json"
 
 
 class Guide(threading.Thread):
-    """`tour.json` is removed before the server starts and written last: where it is, everything in it answers."""
+    """`tour.json` is written last and is there only while the house runs: where it is, everything in it answers."""
 
     def __init__(self, environment: Environment, *, show: Callable[[str], None]) -> None:
         super().__init__(name="tour", daemon=True)
         self._environment = environment
         self._show = show
-        (environment.home / "tour.json").unlink(missing_ok=True)
 
     def run(self) -> None:
         try:
@@ -56,10 +56,10 @@ class Guide(threading.Thread):
             if not state.smoked:
                 self._first_calls(client, state, candidates)
             states.save(home, state)
-        states.write_private(home / "tour.json", tour_json(state))
         admin = User.objects.get(username=state.admin_user)
         changed = not admin.check_password(state.admin_password)
         self._show(tour_text(state, base_url=base_url, home=home, password_changed=changed))
+        states.write_private(home / TOUR, tour_json(state))
 
     def _first_calls(self, client: httpx.Client, state: State, candidates: list[str]) -> None:
         calls = smoke.first_calls(client, state)

@@ -86,7 +86,8 @@ class Servers(Kind[shape.Server]):
         version = newest(server)
         if changed & PROPOSED:
             found = run.found[self.section, entry.slug]
-            version = actions.new_server_version(actor=run.actor, server=server, url=entry.url, version=entry.version, found=found)
+            number = entry.version if "version" in changed else ""  # else it is a revision of what it was
+            version = actions.new_server_version(actor=run.actor, server=server, url=entry.url, version=number, found=found)
         if entry.approve and changed & {"approve", *PROPOSED}:
             actions.publish(actor=run.actor, version=version, reason="Approved by the applied file.")
 
