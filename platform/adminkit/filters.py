@@ -1,12 +1,16 @@
-"""List filters that offer only what their user may see."""
+"""List filters that offer only what their user may see, and one over moments."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin import RelatedFieldListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.timezone import make_aware
+from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.utils import parse_datetime_str
 
 from adminkit.permissions import owner_team_field, visible
 
@@ -51,3 +55,20 @@ def restricted(filter_class: type[Any]) -> type[Any]:
     if filter_class.field_choices is not RelatedFieldListFilter.field_choices:
         return filter_class  # it offers nothing of its own accord (autocomplete), or only what visible objects refer to
     return type(filter_class.__name__, (VisibleChoices, filter_class), {})
+
+
+class MomentFilter(RangeDateTimeFilter):
+    """Unfold's range of moments, read as UTC (the house's time zone), with a date alone meaning its whole day."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Raises IncorrectLookupParameters, which the list answers by forgetting its filters, for what is no date."""
+        for bound, lookup, whole_day in (("from", "gte", "00:00:00"), ("to", "lte", "23:59:59.999999")):
+            day = self.used_parameters.get(f"{self.parameter_name}_{bound}_0")
+            if not day:
+                continue
+            at = self.used_parameters.get(f"{self.parameter_name}_{bound}_1") or whole_day
+            moment = parse_datetime_str(f"{day} {at}")
+            if moment is None:
+                raise IncorrectLookupParameters(f"{day} {at} is no date and time")
+            queryset = queryset.filter(**{f"{self.parameter_name}__{lookup}": make_aware(moment)})
+        return queryset

@@ -11,10 +11,11 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import DropdownFilter, FieldTextFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import DropdownFilter, FieldTextFilter
 from unfold.decorators import action, display
 
 from adminkit.base import ActionAdmin
+from adminkit.filters import MomentFilter
 from adminkit.history import short
 from audit import trail
 from audit.models import AuditEvent
@@ -43,7 +44,7 @@ class AuditEventAdmin(ActionAdmin):
         ("action", FieldTextFilter),
         ("actor_name", FieldTextFilter),
         ("target_type", FieldTextFilter),
-        ("at", RangeDateTimeFilter),
+        ("at", MomentFilter),
     )
     search_fields = ("=target_id", "target_label__istartswith", "actor_name__istartswith", "action__istartswith")
     search_help_text = "The beginning of an action, a person or a target"

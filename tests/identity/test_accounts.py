@@ -110,3 +110,20 @@ def test_a_field_that_is_not_a_users_is_refused(owner: User) -> None:
         actions.update_user(actor=None, user=owner, password="x")
     with pytest.raises(ValidationError):
         actions.create_user(actor=None, username="x", groups=[])
+
+
+def test_a_change_of_the_own_password_in_the_admin_is_audited_and_ends_other_sessions(research: Team) -> None:
+    user = actions.create_user(actor=None, username="ann", team=research, password=PASSWORD, is_staff=True)
+    here, elsewhere = Client(), Client()
+    for browser in (here, elsewhere):
+        assert browser.login(username="ann", password=PASSWORD)
+    page = "/admin/password_change/"
+    assert here.get(page).status_code == 200
+    wrong = {"old_password": "wrong", "new_password1": PASSWORD + "!", "new_password2": PASSWORD + "!"}
+    assert here.post(page, wrong).status_code == 200
+    assert here.post(page, {**wrong, "old_password": PASSWORD}).status_code == 302
+    event = AuditEvent.objects.first()
+    assert event is not None
+    assert (event.action, event.actor_ref, event.target_id) == ("identity.user.set_password", user.ref, str(user.pk))
+    assert here.get("/admin/").status_code == 200
+    assert elsewhere.get("/admin/").status_code == 302
