@@ -19,7 +19,7 @@ import msgspec
 
 from dataplane.errors import JournalFull
 from dataplane.events import Intent, Lease, UsageEvent
-from dataplane.segments import ROOM, Bookmark, Position, Segment, Slice, bytes_used, create, spend
+from dataplane.segments import ROOM, Bookmark, Position, Segment, Slices, bytes_used, create
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Journal:
         self._step = max(1, min(ROOM, self._segment_bytes // 4))
         self._lock = threading.Lock()
         self._open: dict[str, tuple[bytes, tuple[str, ...]]] = {}
-        self._held: dict[str, Slice] = {}
+        self._held = Slices()
         self._spent: list[tuple[tuple[str, ...], str]] = []
         self._late: dict[str, bytes] = {}
         self._broken = ""
@@ -95,10 +95,7 @@ class Journal:
         line = _encode(Lease(account=account, held=held)) + b"\n"
         with self._lock:
             self._count_spent()
-            if held:
-                self._held[account] = Slice(held)
-            else:
-                self._held.pop(account, None)
+            self._held.state(account, held)
             self._write(f"lease {account}", line)
 
     @property
@@ -174,7 +171,7 @@ class Journal:
     def _begin_segment(self) -> Segment:
         """A new segment that starts with the present state; the current one goes on when the disk has no room for it."""
         self._count_spent()
-        leases = [_encode(Lease(account=account, held=held.left, spent=held.spent)) + b"\n" for account, held in self._held.items()]
+        leases = [_encode(Lease(account=held.ref, held=held.left, spent=held.spent)) + b"\n" for held in self._held.values()]
         state = b"".join([*leases, *(line for line, _ in self._open.values())])
         try:
             segment = create(self.directory, self.name, self._current.seq + 1, state=state, step=self._step)
@@ -197,7 +194,7 @@ class Journal:
     def _count_spent(self) -> None:
         """Brings the leases up to date. Put off until somebody asks: on every call it would be decimal arithmetic."""
         for accounts, cost in self._spent:
-            spend(self._held, accounts, cost)
+            self._held.spend(accounts, cost)
         self._spent.clear()
 
     def _sync_forever(self) -> None:

@@ -27,7 +27,7 @@ import msgspec
 from dataplane import money
 from dataplane.errors import AuthorityUnavailable
 from dataplane.events import Intent, Lease, UsageEvent
-from dataplane.segments import Replay, Segment, Slice, journals, replay, spend, take
+from dataplane.segments import Replay, Segment, Slice, journals, replay, take
 from dataplane.shipper import Orphan
 
 if TYPE_CHECKING:
@@ -162,15 +162,15 @@ class Recovery:
         authority = self._authority
         if state.slices and authority is not None and not await authority.health():
             raise AuthorityUnavailable("The budget authority can not be reached.")
-        for account, held in list(state.slices.items()):
-            await asyncio.to_thread(append, orphan, [Lease(account=account)])
+        for name, held in list(state.slices.items()):
+            await asyncio.to_thread(append, orphan, [Lease(account=held.ref)])
             if authority is not None:
                 try:
-                    await _return(authority, account, held)
+                    await _return(authority, held)
                 except BaseException:
-                    append(orphan, [Lease(account=account, held=held.left, spent=held.spent)])
+                    append(orphan, [Lease(account=held.ref, held=held.left, spent=held.spent)])
                     raise
-            del state.slices[account]
+            del state.slices[name]
 
     def _sweep(self) -> None:
         """Removes segments that never got their final name, and bookmarks without a journal."""
@@ -181,13 +181,13 @@ class Recovery:
                 path.unlink(missing_ok=True)
 
 
-async def _return(authority: GivesBack, account: str, held: Slice) -> None:
+async def _return(authority: GivesBack, held: Slice) -> None:
     """Moves on `held` as it goes. What is left can be negative, when calls cost more than they had reserved."""
     if held.spent > 0:
-        await authority.settle(account, held.spent)
+        await authority.settle(held.ref, held.spent)
         held.spent = 0
     if held.left > 0:
-        await authority.give_back(account, held.left)
+        await authority.give_back(held.ref, held.left)
         held.left = 0
 
 
@@ -220,7 +220,7 @@ def finish(orphan: Orphan) -> tuple[Replay, list[UsageEvent]]:
     events = [unsettled(intent) for intent in intents]
     append(orphan, events)
     for intent, event in zip(intents, events, strict=True):
-        spend(state.slices, intent.accounts, event.cost)
+        state.slices.spend(intent.accounts, event.cost)
     state.open.clear()
     return state, events
 

@@ -12,7 +12,7 @@ import fcntl
 import mmap
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
@@ -223,12 +223,36 @@ def _written(data: bytes) -> bytes:
 
 
 class Slice:
-    """What a worker held of an account and has spent of it since it last stated that."""
+    """What a worker held of an account and has spent of it since it last stated that. `ref` is the account as it was
+    stated, with the epoch of the authority that it was taken in (`name@epoch`)."""
 
-    __slots__ = ("left", "spent")
+    __slots__ = ("left", "ref", "spent")
 
-    def __init__(self, left: int, spent: int = 0) -> None:
-        self.left, self.spent = left, spent
+    def __init__(self, ref: str, left: int, spent: int = 0) -> None:
+        self.ref, self.left, self.spent = ref, left, spent
+
+
+class Slices(dict[str, Slice]):
+    """What a worker holds, by the account's name: a call that was admitted in one epoch of the authority and is settled in
+    the next was paid from the slice that followed, not from nothing."""
+
+    def state(self, ref: str, held: int, spent: int = 0) -> None:
+        """A lease line: the worker's word on what it holds now."""
+        name = ref.partition("@")[0]
+        if held or spent:
+            self[name] = Slice(ref, held, spent)
+        elif (known := self.get(name)) is not None and known.ref == ref:
+            del self[name]
+
+    def spend(self, accounts: Iterable[str], cost: str | None) -> None:
+        """Charges a settled cost (USD as text) to those of the accounts that are held."""
+        if cost is None:
+            return
+        nano = to_nano(Decimal(cost))
+        for account in accounts:
+            if (held := self.get(account.partition("@")[0])) is not None:
+                held.left -= nano
+                held.spent += nano
 
 
 class Replay:
@@ -237,7 +261,7 @@ class Replay:
 
     def __init__(self) -> None:
         self.open: dict[str, Intent] = {}
-        self.slices: dict[str, Slice] = {}
+        self.slices = Slices()
         self.unreadable = 0
 
     def feed(self, lines: Iterable[bytes]) -> None:
@@ -249,23 +273,10 @@ class Replay:
                 continue
             if isinstance(item, Intent):
                 self.open[item.id] = item
-            elif isinstance(item, UsageEvent):
-                if (intent := self.open.pop(item.id, None)) is not None:
-                    spend(self.slices, intent.accounts, item.cost)
-            elif item.held or item.spent:
-                self.slices[item.account] = Slice(item.held, item.spent)
-            else:
-                self.slices.pop(item.account, None)
-
-
-def spend(slices: Mapping[str, Slice], accounts: Iterable[str], cost: str | None) -> None:
-    """Charges a settled cost (USD as text) to those of the accounts that are held."""
-    if cost is not None:
-        nano = to_nano(Decimal(cost))
-        for account in accounts:
-            if (held := slices.get(account)) is not None:
-                held.left -= nano
-                held.spent += nano
+            elif isinstance(item, Lease):
+                self.slices.state(item.account, item.held, item.spent)
+            elif (intent := self.open.pop(item.id, None)) is not None:
+                self.slices.spend(intent.accounts, item.cost)
 
 
 def replay(paths: Iterable[Path]) -> Replay:

@@ -112,7 +112,8 @@ def resolve_alarm(*, actor: User | None, alarm: UnpricedModel) -> None:
 
 
 def budget_of(subject: Subject, period: str) -> Budget | None:
-    return _budgets_of(subject).filter(period=period).first()
+    found: Budget | None = _budgets_of(subject).filter(period=period).first()
+    return found
 
 
 def require_budget_power(actor: User | None, subject: Subject | None) -> None:

@@ -109,7 +109,7 @@ def _dated(prices: Any) -> list[tuple[date | None, Any, bool]]:
 
 def _meters(prices: Any) -> tuple[dict[str, Decimal] | None, list[str]]:
     """None when it is not a price that our meters can express."""
-    notes = []
+    notes: list[str] = []
     if any(getattr(prices, name, None) is not None for name in _UNCOUNTED):
         return None, notes
     meters: dict[str, Decimal] = {}
@@ -132,4 +132,5 @@ def _meters(prices: Any) -> tuple[dict[str, Decimal] | None, list[str]]:
 
 
 def _base(value: Any) -> Decimal | None:
-    return getattr(value, "base", value)
+    base: Decimal | None = getattr(value, "base", value)
+    return base

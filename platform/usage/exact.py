@@ -6,17 +6,22 @@ There a value is stored as text and summed by an aggregate of ours in Python, th
 from __future__ import annotations
 
 from decimal import Context, Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import FieldError
 from django.db.backends.signals import connection_created
 from django.db.models import Aggregate, DecimalField
 
+if TYPE_CHECKING:
+    _Base = DecimalField[Any, Any]
+else:
+    _Base = DecimalField
+
 _WIDE = Context(prec=76)
 """Room for 2^63 addends of the widest column."""
 
 
-class ExactDecimalField(DecimalField):
+class ExactDecimalField(_Base):
     """NUMERIC on PostgreSQL, text on SQLite. Filter and order by it on PostgreSQL only; sum it with `ExactSum` only."""
 
     def get_internal_type(self) -> str:

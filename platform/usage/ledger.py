@@ -124,7 +124,7 @@ _TEXTS = (
     "outcome",
     "currency",
 )
-_WIDTHS: dict[str, int] = {name: LedgerEntry._meta.get_field(name).max_length or 0 for name in (*_TEXTS, "price")}
+_WIDTHS = {field.attname: field.max_length or 0 for field in LedgerEntry._meta.concrete_fields if isinstance(field, models.CharField)}
 
 
 def _text(name: str, value: str) -> str:
@@ -185,7 +185,7 @@ _COLUMNS = [(field.attname, None if isinstance(field, _PLAIN) else field) for fi
 def _insert(entries: list[Values]) -> list[str]:
     """Ids, as 32 hex digits, of those that were new."""
     quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.column) for field in _FIELDS)
+    columns = ", ".join(quote(str(field.column)) for field in _FIELDS)
     places = f"({', '.join(['%s'] * len(_FIELDS))})"
     statement = (
         f"INSERT INTO {quote(LedgerEntry._meta.db_table)} ({columns}) VALUES {', '.join([places] * len(entries))} "  # noqa: S608

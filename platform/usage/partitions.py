@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
@@ -57,7 +58,7 @@ def ensure(months: Iterable[date]) -> list[str]:
         if not connection.in_atomic_block:
             _known.add(key)
         else:
-            transaction.on_commit(lambda key=key: _known.add(key))
+            transaction.on_commit(partial(_known.add, key))
     return made
 
 

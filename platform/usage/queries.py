@@ -89,7 +89,10 @@ def spent_of(budgets: Iterable[Budget], *, now: float | None = None) -> dict[int
         if (kind, budget.period) not in sums:
             sums[kind, budget.period] = _costs(kind, budget.period, now)
         costs = sums[kind, budget.period]
-        members: Iterable[Any] = below.get(budget.team_id, ()) if kind == "team" else (budget.subject if kind == "user" else int(number),)
+        if kind == "team":
+            members: Iterable[Any] = below[int(number)]
+        else:
+            members = (budget.subject if kind == "user" else int(number),)
         result[budget.pk] = sum((costs.get(member, Decimal(0)) for member in members), Decimal(0))
     return result
 

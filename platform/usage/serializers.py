@@ -122,7 +122,7 @@ class CataloguePriceSerializer(Strict):
 
     id = serializers.IntegerField(read_only=True)
     ref = serializers.CharField(read_only=True)
-    source = serializers.CharField(read_only=True)
+    source = serializers.CharField(read_only=True)  # type: ignore[assignment]
     vendor = serializers.CharField(max_length=100, required=False, allow_blank=True, default="")
     model = serializers.CharField(max_length=200)
     valid_from = serializers.DateField(required=False)
@@ -153,7 +153,7 @@ class MeasuresSerializer(serializers.Serializer[Any]):
     """Sums of a cost report, of a row and in total."""
 
     calls = serializers.IntegerField()
-    errors = serializers.IntegerField()
+    errors = serializers.IntegerField()  # type: ignore[assignment]
     unpriced = serializers.IntegerField(help_text="Calls of which no price is known; their cost is in no sum.")
     estimated = serializers.IntegerField()
     input = serializers.IntegerField()

@@ -30,7 +30,7 @@ def journal(tmp_path: Path):
 def held_of(journal: Journal) -> dict[str, tuple[int, int]]:
     """What is left and what is spent of each slice, as the files tell."""
     slices = read_back(journal.directory, journal.name).slices
-    return {account: (held.left, held.spent) for account, held in slices.items()}
+    return {held.ref: (held.left, held.spent) for held in slices.values()}
 
 
 def fill(journal: Journal, *, settle: bool) -> list[Intent]:
@@ -75,6 +75,18 @@ def test_a_lease_is_what_was_stated_last_less_the_costs_settled_since(journal: J
     assert held_of(journal) == {"b:1": (7_999, 1)}, "a tenth of a unit counts as one"
     journal.lease("b:1", 0)
     assert held_of(journal) == {}
+
+
+def test_a_call_settled_in_a_later_epoch_is_charged_to_the_slice_that_followed(journal: Journal) -> None:
+    intent = an_intent(accounts=("b:1@old",))
+    journal.lease("b:1@old", 5_000)
+    journal.intent(intent)
+    journal.lease("b:1@old", 0)
+    journal.lease("b:1@new", 5_000)
+    journal.settle(settled(intent))
+    assert held_of(journal) == {"b:1@new": (4_900, 100)}
+    journal.lease("b:1@old", 0)
+    assert held_of(journal) == {"b:1@new": (4_900, 100)}, "only the slice that is named is given back"
 
 
 def test_the_file_is_locked_while_its_worker_lives_and_free_afterwards(journal: Journal) -> None:

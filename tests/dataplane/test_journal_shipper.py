@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -215,23 +213,18 @@ async def test_an_unpriced_call_stays_unpriced_when_its_worker_dies(tmp_path: Pa
     journal.close()
 
 
-@pytest.fixture
-def server() -> Iterator[redis.Redis]:
-    client = redis.Redis.from_url(os.environ.get("CUSTOMHOUSE_TEST_REDIS_URL", "redis://127.0.0.1:6379/0"), socket_timeout=5)
-    try:
-        client.ping()
-    except redis.ConnectionError:
-        pytest.skip("no Redis answers")
-    yield client
-    client.close()
+STREAM = "ch-test:journal"
 
 
 @pytest.fixture
-def stream(server: redis.Redis) -> Iterator[str]:
-    name = f"ch-test:{uuid.uuid4().hex}"
-    yield name
-    for key in server.scan_iter(f"{name}*"):
-        server.delete(key)
+def server(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url, socket_timeout=5) as client:
+        yield client
+
+
+@pytest.fixture
+def stream(server: redis.Redis) -> str:
+    return STREAM
 
 
 def entries(server: redis.Redis, stream: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
@@ -247,7 +240,6 @@ def commit(server: redis.Redis, stream: str, entry: tuple[bytes, dict[bytes, byt
         pipe.execute()
 
 
-@pytest.mark.redis
 def test_what_is_on_the_stream_stays_on_disk_until_it_is_confirmed(journal: Journal, server: redis.Redis, stream: str) -> None:
     shipper = Shipper(journal, StreamOutlet(server, stream=stream))
     calls = some_calls(journal, 30)
@@ -265,7 +257,6 @@ def test_what_is_on_the_stream_stays_on_disk_until_it_is_confirmed(journal: Jour
     assert len(journals(journal.directory)[journal.name]) == 1
 
 
-@pytest.mark.redis
 def test_a_stream_that_lost_everything_is_filled_again_from_disk(
     journal: Journal, server: redis.Redis, stream: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,7 +274,6 @@ def test_a_stream_that_lost_everything_is_filled_again_from_disk(
     assert entries(server, stream) == []
 
 
-@pytest.mark.redis
 def test_no_more_than_a_window_is_on_the_stream_at_once(
     tmp_path: Path, server: redis.Redis, stream: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -304,7 +294,6 @@ def test_no_more_than_a_window_is_on_the_stream_at_once(
     journal.close()
 
 
-@pytest.mark.redis
 def test_a_server_that_is_away_costs_nothing_but_time(journal: Journal, server: redis.Redis, stream: str) -> None:
     away = redis.Redis(port=1, retry=Retry(NoBackoff(), 0))
     shipper = Shipper(journal, StreamOutlet(away, stream=stream))

@@ -17,7 +17,7 @@ from identity.models import Team
 from usage import queries
 
 
-class ExactFilter(TextFilter):  # type: ignore[misc]
+class ExactFilter(TextFilter):
     """What is typed in, as it is."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -30,7 +30,7 @@ def exact(name: str, *, title: str | None = None) -> type[ExactFilter]:
     return type(f"{name.title()}Filter", (ExactFilter,), {"title": title or name, "parameter_name": name})
 
 
-class Moments(RangeDateTimeFilter):  # type: ignore[misc]
+class Moments(RangeDateTimeFilter):
     """A range in UTC. A day without a time is the whole day."""
 
     EDGES = (("from", "gte", "00:00:00"), ("to", "lte", "23:59:59.999999"))
@@ -44,7 +44,7 @@ class Moments(RangeDateTimeFilter):  # type: ignore[misc]
         return queryset
 
 
-class TeamFilter(DropdownFilter):  # type: ignore[misc]
+class TeamFilter(DropdownFilter):
     """The calls of a team itself, without those below it."""
 
     title = "team"
@@ -59,7 +59,7 @@ class TeamFilter(DropdownFilter):  # type: ignore[misc]
         return queryset.filter(team_id=int(value)) if value is not None and value.isdigit() and len(value) < 19 else queryset
 
 
-class OneOf(DropdownFilter):  # type: ignore[misc]
+class OneOf(DropdownFilter):
     """One of a few known words."""
 
     words: tuple[tuple[str, str], ...] = ()

@@ -73,11 +73,11 @@ class PriceAdmin(ActionAdmin):
 
     @display(description="Input", ordering="input")
     def shown_input(self, price: Price) -> str:
-        return money.to_text(price.input)
+        return money.to_text(price.amounts["input"])
 
     @display(description="Output", ordering="output")
     def shown_output(self, price: Price) -> str:
-        return money.to_text(price.output)
+        return money.to_text(price.amounts["output"])
 
     @display(description="Cached input")
     def shown_cached(self, price: Price) -> str:

@@ -18,7 +18,9 @@ class BudgetManager(models.Manager[Any]):
     """Tells of each budget the team it belongs to, which is what decides who may see it."""
 
     def get_queryset(self) -> models.QuerySet[Any]:
-        return super().get_queryset().annotate(owner_team_pk=Coalesce("team_id", "user__team_id", "key__owner__team_id"))
+        rows: models.QuerySet[Any] = super().get_queryset()
+        owned: models.QuerySet[Any] = rows.annotate(owner_team_pk=Coalesce("team_id", "user__team_id", "key__owner__team_id"))
+        return owned
 
 
 class Budget(models.Model):
