@@ -121,5 +121,10 @@ class ItemAdmin(ActionAdmin):
         if values:
             type(self).update(actor=request.user, **{self.word: obj}, **values)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], Any]:
+        """Versions and tools go with their item: whoever may delete the item needs no right of their own to those."""
+        shown, counts, needed, protected = super().get_deleted_objects(objs, request)
+        return shown, counts, {name for name in needed if name == self.opts.verbose_name}, protected
+
     def perform_delete(self, request: HttpRequest, obj: Any) -> None:
         actions.delete_item(actor=request.user, item=obj)  # type: ignore[arg-type]

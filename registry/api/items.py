@@ -98,8 +98,9 @@ class CalledViewSet(ItemViewSet):
     @action(detail=True, methods=["post"])
     def propose(self, request: Request, pk: str | None = None) -> Response:
         """A draft of what it is now, at its address or at another `url`."""
+        item = self.get_object()
         values = checked(serializers.ProposalSerializer, request)
-        version = type(self).propose_with(actor=self.actor, **{self.word: self.get_object()}, **values)
+        version = type(self).propose_with(actor=self.actor, **{self.word: item}, **values)
         return Response(self.version_serializer(version).data, status=201)
 
     @extend_schema(request=serializers.CredentialSerializer)

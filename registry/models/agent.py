@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.validators import MaxLengthValidator, MinValueValidator
 from django.db import models
 
-from registry.models.item import Called, Item, Watched
+from registry.models.item import Called, Item, Watched, price_text
 from registry.models.version import Version
 from registry.names import SLUG
 from usage.exact import ExactDecimalField
@@ -49,6 +49,10 @@ class Agent(Item, Called, Watched):
     @property
     def resource_ref(self) -> str:
         return f"agent:{self.slug}"
+
+    @property
+    def price_text(self) -> str:
+        return price_text(self.price)
 
     @property
     def label(self) -> str:

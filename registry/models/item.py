@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar
 
 from django.core.validators import MaxLengthValidator
@@ -9,6 +10,11 @@ from django.db import models
 
 from registry.choices import Health, Status
 from registry.names import HEADER_NAME
+
+
+def price_text(price: Decimal | None) -> str:
+    """USD as people write it, without an exponent or trailing zeros; "" for no price."""
+    return "" if price is None else f"${price.normalize():f}"
 
 
 class Item(models.Model):

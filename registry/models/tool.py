@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from django.core.validators import MinValueValidator
 from django.db import models
 
+from registry.models.item import price_text
 from registry.models.server import Server, ServerVersion
 from usage.exact import ExactDecimalField
 
@@ -93,6 +94,10 @@ class Tool(Described):
     @property
     def resource_ref(self) -> str:
         return f"tool:{self.server.slug}/{self.name}"
+
+    @property
+    def price_text(self) -> str:
+        return price_text(self.price)
 
     @property
     def label(self) -> str:

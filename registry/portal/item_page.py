@@ -93,7 +93,7 @@ def _tool(tool: Tool, *, usable: bool, public: str = "") -> dict[str, Any]:
         "title": hidden.reveal(tool.title),
         "description": render(tool.description),
         "hints": [name.removesuffix("Hint") for name, value in tool.hints.items() if value],
-        "price": tool.price,
+        "price": tool.price_text,
         "usable": usable,
         "parameters": _parameters(properties, required),
     }
@@ -141,7 +141,7 @@ def _agent(held: Held, agent: Agent) -> dict[str, Any]:
         facts += [("Takes", ", ".join(card["input_modes"]) or "not told"), ("Gives", ", ".join(card["output_modes"]) or "not told")]
         facts += [("Streams", "yes" if card["capabilities"].get("streaming") is True else "no")]
     facts += [
-        ("Price per call", f"${agent.price.normalize():f}" if agent.price else "none"),
+        ("Price per call", agent.price_text or "none"),
         ("Answers", agent.get_health_display().lower()),
     ]
     if agent.sponsor is not None:
