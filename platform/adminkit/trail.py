@@ -37,8 +37,8 @@ class AreaFilter(DropdownFilter):
 @admin.register(AuditEvent)
 class AuditEventAdmin(ActionAdmin):
     scoped = False
-    list_display = ("at", "actor_name", "action", "target_label", "summary")
-    list_display_links = ("at", "action")
+    list_display = ("when", "actor_name", "action", "target_label", "summary")
+    list_display_links = ("when", "action")
     list_filter = (
         AreaFilter,
         ("action", FieldTextFilter),
@@ -59,6 +59,10 @@ class AuditEventAdmin(ActionAdmin):
         "id", "at", "actor_ref", "actor_name", "action", "target_type", "target_id", "target_label", "changes", "extra",
         "prev_hash", "hash",
     )  # fmt: skip
+
+    @display(description="At (UTC)", ordering="id")
+    def when(self, event: AuditEvent) -> str:
+        return f"{event.at:%Y-%m-%d %H:%M:%S}"
 
     @display(description="Changed")
     def summary(self, event: AuditEvent) -> str:

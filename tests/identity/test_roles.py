@@ -10,6 +10,7 @@ from django.test import Client
 
 from audit.models import AuditEvent
 from identity import actions
+from identity.admin.roles import given_in_roles
 from identity.models import Role, Team, User
 from tests import factories
 
@@ -111,3 +112,16 @@ def test_others_see_who_has_which_role_and_can_not_change_it(keymaster: Role, ow
     assert client.post(page, {**given, **formset}).status_code == 302
     assert team_mate.groups.filter(pk=keymaster.pk).exists()
     assert client.get("/admin/identity/role/").status_code == 403
+
+
+def test_a_role_is_offered_what_something_asks_for_and_nothing_else(db: None) -> None:
+    offered = set(given_in_roles().values_list("content_type__app_label", "codename"))
+    assert {("identity", "change_team"), ("identity", "add_apikey"), ("audit", "view_auditevent"), ("registry", "change_server")} < offered
+    for app, codename in (
+        ("audit", "change_auditevent"),
+        ("auth", "change_group"),
+        ("identity", "delete_apikey"),
+        ("llmgateway", "use_model"),
+    ):
+        assert (app, codename) not in offered
+    assert not {app for app, _ in offered} & {"sessions", "guardian", "contenttypes", "admin", "django_celery_beat"}

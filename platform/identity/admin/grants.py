@@ -89,4 +89,5 @@ class GrantsPage(_Base):
             form=form,
             media=self.media + form.media,
             back=self.url_of(subject.pk),
+            original=subject,
         )

@@ -123,7 +123,7 @@ class APIKeyAdmin(ActionAdmin):
             actor: Any = request.user
             new, text = actions.rotate_key(actor=actor, key=key, overlap=timedelta(hours=form.cleaned_data["overlap"]))
             return self._reveal(request, new, text)
-        return form_page(self, request, form=form, title=f"Rotate {key}", back=self.url_of(key.pk), submit="Rotate")
+        return form_page(self, request, form=form, title=f"Rotate {key}", back=self.url_of(key.pk), submit="Rotate", original=key)
 
     @action(description="Revoke", icon="block", permissions=["change"])
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -134,7 +134,7 @@ class APIKeyAdmin(ActionAdmin):
             actions.revoke_key(actor=actor, key=key, reason=form.cleaned_data["reason"])
             messages.success(request, f"{key} is revoked.")
             return HttpResponseRedirect(self.url_of(key.pk))
-        return form_page(self, request, form=form, title=f"Revoke {key}", back=self.url_of(key.pk), submit="Revoke now")
+        return form_page(self, request, form=form, title=f"Revoke {key}", back=self.url_of(key.pk), submit="Revoke now", original=key)
 
     @admin.action(description="Revoke selected keys", permissions=["change"])
     def revoke_selected(self, request: HttpRequest, queryset: QuerySet[APIKey]) -> None:
@@ -145,6 +145,8 @@ class APIKeyAdmin(ActionAdmin):
 
     def _reveal(self, request: HttpRequest, key: APIKey, text: str) -> HttpResponse:
         """The one time that a key's text is shown: in the answer to the POST that made it, stored nowhere on the way."""
-        response = page(self, request, "identity/key.html", title=f"Key {key.name}", key=key, text=text, back=self.url_of(key.pk))
+        response = page(
+            self, request, "identity/key.html", title=f"Key {key.name}", key=key, text=text, back=self.url_of(key.pk), original=key
+        )
         response["Cache-Control"] = "no-store"
         return response

@@ -4,16 +4,26 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.models import Permission
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
 from adminkit.admin import ActionAdmin
+from adminkit.checks import WRITES
 from identity import actions
 from identity.models import Role
 
-NOT_GIVEN = ("admin", "auth", "contenttypes", "sessions", "guardian", "django_celery_beat")
-"""Apps whose tables are nobody's to change by hand; their permissions are not offered."""
+
+def given_in_roles() -> QuerySet[Permission]:
+    """Permissions that something asks for: those on models with an admin, but for what no admin performs. A proxy asks for
+    those of its table; the use of a thing is granted on the thing."""
+    wanted = Q(pk__in=())
+    for model, site in admin.site._registry.items():
+        if isinstance(site, ActionAdmin) and not model._meta.proxy:
+            verbs = ["view", *(verb for write, verb in WRITES.items() if site.performs(write))]
+            names = [f"{verb}_{model._meta.model_name}" for verb in verbs]
+            wanted |= Q(content_type__app_label=model._meta.app_label, codename__in=names)
+    return Permission.objects.filter(wanted).select_related("content_type")
 
 
 @admin.register(Role)
@@ -38,8 +48,7 @@ class RoleAdmin(ActionAdmin):
         return int(role.holders)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        offered = Permission.objects.exclude(content_type__app_label__in=NOT_GIVEN).select_related("content_type")
-        kwargs["queryset"] = offered.exclude(codename__startswith="use_")  # those are granted on objects
+        kwargs["queryset"] = given_in_roles()
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def perform_create(self, request: HttpRequest, obj: Any, form: Any) -> Role:

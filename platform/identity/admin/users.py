@@ -150,7 +150,9 @@ class UserAdmin(AccountAdmin):
             actions.set_password(actor=actor, user=user, password=form.cleaned_data["password"])
             messages.success(request, f"{user} has a new password; other sessions of this account have ended.")
             return HttpResponseRedirect(self.url_of(user.pk))
-        return form_page(self, request, form=form, title=f"New password for {user}", back=self.url_of(user.pk), submit="Set password")
+        return form_page(
+            self, request, form=form, title=f"New password for {user}", back=self.url_of(user.pk), submit="Set password", original=user
+        )
 
 
 def _chooses_roles(request: HttpRequest, obj: Any) -> bool:
