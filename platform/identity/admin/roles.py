@@ -15,15 +15,17 @@ from identity.models import Role
 
 
 def given_in_roles() -> QuerySet[Permission]:
-    """Permissions that something asks for: those on models with an admin, but for what no admin performs. A proxy asks for
-    those of its table; the use of a thing is granted on the thing."""
+    """The permissions on models with an admin: a proxy asks for those of its table, the use of a thing is granted on the
+    thing, and what belongs to no team and is only read (the audit trail) is only seen."""
     wanted = Q(pk__in=())
     for model, site in admin.site._registry.items():
-        if isinstance(site, ActionAdmin) and not model._meta.proxy:
-            verbs = ["view", *(verb for write, verb in WRITES.items() if site.performs(write))]
-            names = [f"{verb}_{model._meta.model_name}" for verb in verbs]
-            wanted |= Q(content_type__app_label=model._meta.app_label, codename__in=names)
-    return Permission.objects.filter(wanted).select_related("content_type")
+        if not isinstance(site, ActionAdmin) or model._meta.proxy:
+            continue
+        of_model = Q(content_type__app_label=model._meta.app_label, content_type__model=model._meta.model_name)
+        if not site.scoped and not any(site.performs(write) for write in WRITES):
+            of_model &= Q(codename__startswith="view_")
+        wanted |= of_model
+    return Permission.objects.filter(wanted).exclude(codename__startswith="use_").select_related("content_type")
 
 
 @admin.register(Role)
