@@ -7,6 +7,7 @@ at the most `SYNC_EVERY` seconds later, which outlives the machine. Threads may 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -162,6 +163,8 @@ class Journal:
         return False
 
     def _append(self, line: bytes) -> None:
+        if not self._segments:
+            raise OSError(errno.EBADF, "the journal is closed")  # its file's number may be another file's by now
         current = self._current
         if current.size + len(line) > current.base + self._segment_bytes:
             current = self._begin_segment()

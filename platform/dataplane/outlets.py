@@ -23,7 +23,7 @@ WINDOW = 32
 """Chunks sent but not confirmed per journal: with chunks of 256 KiB at the most 8 MiB in Redis, the rest waits on disk."""
 
 LOST_AFTER = 5.0
-"""Seconds until a chunk that is not confirmed is looked for in the stream."""
+"""Seconds between two looks whether a chunk that is not confirmed is still in the stream. A look costs its transfer."""
 
 STREAM = "ch:usage"
 
@@ -33,11 +33,11 @@ _decoder = msgspec.json.Decoder(UsageEvent)
 
 @dataclass(slots=True)
 class Flight:
-    """A chunk on its way. `receipt` is what the outlet knows it by."""
+    """A chunk on its way. `receipt` is what the outlet knows it by; `seen_at` is when it was sent or last found, monotonic."""
 
     chunk: Chunk
     receipt: str
-    sent_at: float
+    seen_at: float
 
     @property
     def tag(self) -> str:
@@ -97,12 +97,17 @@ class StreamOutlet:
             return [_text(receipt) for receipt in pipe.execute()]
 
     def confirmed(self, source: str, oldest: Flight) -> tuple[set[str], bool]:
+        now = time.monotonic()
+        look = now - oldest.seen_at > LOST_AFTER
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.lpop(f"{self._stream}:done:{source}", 10 * WINDOW)
-            pipe.xrange(self._stream, oldest.receipt, oldest.receipt)
-            tags, entry = pipe.execute()
+            if look:
+                pipe.xrange(self._stream, oldest.receipt, oldest.receipt)
+            tags, *found = pipe.execute()
         done = {_text(tag) for tag in tags or ()}
-        return done, not entry and oldest.tag not in done and time.monotonic() - oldest.sent_at > LOST_AFTER
+        if look:
+            oldest.seen_at = now
+        return done, look and not found[0] and oldest.tag not in done
 
 
 def _text(value: bytes | str) -> str:

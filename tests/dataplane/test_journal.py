@@ -223,6 +223,22 @@ def test_a_journal_that_is_shipped_whole_and_holds_nothing_leaves_no_files(tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_call_that_ends_after_the_journal_was_closed_is_left_to_recovery(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    journal = Journal(tmp_path / "journal", worker="w")
+    intent = an_intent()
+    journal.intent(intent)
+    journal.close()
+    other = (tmp_path / "other").open("wb")  # takes the number of the closed file
+    journal.settle(settled(intent))
+    journal.lease("b:1", 5)
+    with pytest.raises(JournalFull):
+        journal.intent(an_intent())
+    other.close()
+    assert (tmp_path / "other").read_bytes() == b""
+    assert set(read_back(journal.directory, journal.name).open) == {intent.id}
+    assert "the journal is closed" in caplog.text
+
+
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path

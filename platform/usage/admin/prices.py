@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin
@@ -52,6 +53,9 @@ class PriceAdmin(ActionAdmin):
         ("USD per one", {"fields": (("request", "image", "second"),)}),
         (None, {"fields": ("note",)}),
     )
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"valid_from": datetime.now(UTC).date(), **super().get_changeform_initial_data(request)}
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fieldsets if obj is None else ((None, {"fields": SHOWN}),)
