@@ -13,7 +13,7 @@ class CompositionRoot(AppConfig):
 
     def ready(self) -> None:
         # Here and not in __init__.py: the gateway process imports `config` too and must not load Celery or Django.
-        from config import celery, throttle  # noqa: F401
+        from config import celery, observed, throttle  # noqa: F401
 
         url = settings.CUSTOMHOUSE.redis_url
         if url is not None:

@@ -109,7 +109,6 @@ class Environment:
     journal_max_bytes: int
     drain_seconds: int
     trust_proxy: bool
-    control_url: str | None
     sandbox: bool
     worker: str
     workers: int
@@ -157,7 +156,6 @@ def load(environ: Mapping[str, str] | None = None) -> Environment:
         journal_max_bytes=envint(environ, "CUSTOMHOUSE_JOURNAL_MAX_BYTES", 1 << 30, least=1 << 16),
         drain_seconds=envint(environ, "CUSTOMHOUSE_DRAIN_SECONDS", 120, most=3600),
         trust_proxy=envbool(environ, "CUSTOMHOUSE_TRUST_PROXY"),
-        control_url=envtext(environ, "CUSTOMHOUSE_CONTROL_URL"),
         sandbox=envbool(environ, "CUSTOMHOUSE_SANDBOX"),
         workers=envint(environ, "CUSTOMHOUSE_WORKERS", 1, least=1, most=256),
         worker=envtext(environ, "CUSTOMHOUSE_WORKER") or f"{os.uname().nodename}-{os.getpid()}",
