@@ -116,11 +116,10 @@ def test_others_see_who_has_which_role_and_can_not_change_it(keymaster: Role, ow
 
 def test_a_role_is_offered_what_something_asks_for_and_nothing_else(db: None) -> None:
     offered = set(given_in_roles().values_list("content_type__app_label", "codename"))
-    assert {("identity", "change_team"), ("identity", "add_apikey"), ("audit", "view_auditevent"), ("registry", "change_server")} < offered
+    assert {("identity", "change_team"), ("identity", "add_apikey"), ("audit", "view_auditevent"), ("registry", "decide_review")} < offered
     for app, codename in (
         ("audit", "change_auditevent"),
         ("auth", "change_group"),
-        ("identity", "delete_apikey"),
         ("llmgateway", "use_model"),
     ):
         assert (app, codename) not in offered
