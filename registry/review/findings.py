@@ -32,7 +32,7 @@ _ORDERS = re.compile(
     r"|\b(?:do\s+not|don'?t|never)\s+(?:tell|inform|mention|reveal|show)\s+(?:\w+\s+){0,3}(?:user|human|anyone)\b"
     r"|<\s*/?\s*(?:important|system|secret|instructions?|hidden)\s*>"
     r"|\bsystem\s+prompt\b|\byou\s+are\s+now\b"
-    r"|\b(?:before|after)\s+(?:using|calling|invoking)\s+(?:this|any|other)\s+tools?\b.{0,80}\b(?:read|send|call|include|pass)\b"
+    r"|\b(?:before|after)\s+(?:using|calling|invoking)\s+(?:this|any|all|other|any\s+other|all\s+other)\s+tools?\b.{0,80}\b(?:read|send|call|include|pass)\b"
     r"|~/\.(?:ssh|aws|cursor|config)|\bid_rsa\b|\.env\b"
 )
 _URL = re.compile(r"https?://[^\s\"'<>)\]]+")
