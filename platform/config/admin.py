@@ -11,7 +11,7 @@ from unfold.admin import ModelAdmin
 from config.models import FailedSection, PublishedSection
 
 
-class ReadOnly(ModelAdmin):  # type: ignore[misc]
+class ReadOnly(ModelAdmin):
     """For superusers: sections hold everybody's keys' names and grants."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:

@@ -62,7 +62,7 @@ class Gate:
         self.resumeProducing()
 
 
-class HouseRequest(WebRequest):  # type: ignore[misc]
+class HouseRequest(WebRequest):
     gate: Gate | None = None
     _body_bytes = 0
 
@@ -111,7 +111,7 @@ class HouseRequest(WebRequest):  # type: ignore[misc]
             self.channel.transport.abortConnection()
 
 
-class HouseChannel(http.HTTPChannel):  # type: ignore[misc]
+class HouseChannel(http.HTTPChannel):
     maxHeaders = MAX_HEADERS
     totalHeadersSize = MAX_HEAD
     MAX_LENGTH = MAX_HEADER_LINE
@@ -205,7 +205,7 @@ class HouseChannel(http.HTTPChannel):  # type: ignore[misc]
             self._deadline = None
 
 
-class HouseFactory(HTTPFactory):  # type: ignore[misc]
+class HouseFactory(HTTPFactory):
     # The channel itself and not Twisted's negotiating wrapper: TLS, and with it HTTP/2, ends in front of the house.
     protocol = HouseChannel
 

@@ -34,7 +34,7 @@ REQUEST_CHUNK = 64 * 1024
 Hook = Callable[[], Awaitable[None]]
 
 
-class HouseServer(Server):  # type: ignore[misc]
+class HouseServer(Server):
     """`on_start` runs when the loop does; where it fails the server stops and `failed` says so. `on_drain` runs when
     stopping begins (readiness goes away), `on_stop` when the last call has ended."""
 

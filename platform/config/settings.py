@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from config import env
@@ -18,21 +17,8 @@ DEBUG = CUSTOMHOUSE.debug
 SECRET_KEY = CUSTOMHOUSE.secret_key
 ALLOWED_HOSTS = list(CUSTOMHOUSE.allowed_hosts)
 
-# Ours that exist on disk; from the top floor down.
-HOUSE_APPS = [
-    name
-    for name, parent in (
-        ("llmgateway", ROOT),
-        ("mcpgateway", ROOT),
-        ("agentgateway", ROOT),
-        ("registry", ROOT),
-        ("usage", ROOT / "platform"),
-        ("identity", ROOT / "platform"),
-        ("adminkit", ROOT / "platform"),
-        ("audit", ROOT / "platform"),
-    )
-    if Path(parent, name, "__init__.py").exists()
-]
+# From the top floor down: an app may import those after it (docs/adr/0002).
+HOUSE_APPS = ["llmgateway", "mcpgateway", "agentgateway", "registry", "usage", "identity", "adminkit", "audit"]
 
 INSTALLED_APPS = [
     "config",
@@ -172,7 +158,7 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        *(["identity.authentication.KeyAuthentication"] if (ROOT / "platform/identity/authentication.py").exists() else []),
+        "identity.authentication.KeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],

@@ -9,7 +9,7 @@ from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from config.channel import Gate
 
 
-class HouseWebSocket(WebSocketProtocol):  # type: ignore[misc]
+class HouseWebSocket(WebSocketProtocol):
     gate: Gate | None = None
 
     def onOpen(self) -> None:
@@ -28,5 +28,5 @@ class HouseWebSocket(WebSocketProtocol):  # type: ignore[misc]
         self.transport.abortConnection()
 
 
-class HouseWebSocketFactory(WebSocketFactory):  # type: ignore[misc]
+class HouseWebSocketFactory(WebSocketFactory):
     protocol = HouseWebSocket

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse, reverse_lazy
 from django.utils.functional import lazy
 
@@ -50,6 +51,13 @@ def open_alarms(request: HttpRequest) -> int | None:
     from usage.models import UnpricedModel
 
     return UnpricedModel.objects.filter(resolved_at=None).count() or None
+
+
+def failed_sections(request: HttpRequest) -> int | None:
+    """How many sections of the snapshot do not compile just now."""
+    from config.models import FailedSection
+
+    return FailedSection.objects.count() or None
 
 
 NAVIGATION = [
@@ -104,6 +112,7 @@ NAVIGATION = [
         "items": [
             _item("Audit trail", "history", "audit_auditevent"),
             _item("Schedule", "schedule", "django_celery_beat_periodictask"),
+            _item("Not published", "sync_problem", "config_failedsection", badge="config.theme.failed_sections", badge_variant="danger"),
             {"title": "API", "icon": "api", "link": "/api/docs/"},
         ],
     },
@@ -115,6 +124,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SUBHEADER": "Models, tools, agents, skills",
     "SITE_SYMBOL": "warehouse",
     "SITE_URL": "/",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("config/favicon.svg")}],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "adminkit.dashboard.callback",

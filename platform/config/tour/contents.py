@@ -15,7 +15,7 @@ from identity.models import APIKey, Team, User
 
 ORGANIZATION, TEAM = "acme", "tour"
 SKILLS = Path(__file__).resolve().parents[1] / "sandbox" / "skills"
-PRICE = {"input": "1.00", "output": "4.00"}
+PRICE = {"input": "100", "output": "400"}
 """USD per million tokens, so that a sandbox call costs something to look at. No vendor's price is meant."""
 
 
