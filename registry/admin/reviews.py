@@ -167,7 +167,7 @@ class ReviewAdmin(ActionAdmin):
             kind=badge(review.get_kind_display(), tone="info"),
             findings=shown_findings(review),
             parts=shown_difference(review),
-            live=subject.item.live_version if isinstance(subject, Version) else None,  # type: ignore[attr-defined]
+            live=subject.item.live_version if isinstance(subject, Version) else None,
             item_url=self._item_url(subject),
             may_decide=review.is_pending and permissions.may_decide(request.user, review),  # type: ignore[arg-type]
             may_withdraw=review.is_pending and request.user.pk == review.requested_by_id,
@@ -183,8 +183,8 @@ class ReviewAdmin(ActionAdmin):
     def _item_url(self, subject: Any) -> str:
         """Where the whole thing can be looked at, "" when it is gone."""
         if isinstance(subject, Version):
-            name = f"registry_{subject.item._meta.model_name}_version"  # type: ignore[attr-defined]
-            return reverse(f"{self.admin_site.name}:{name}", args=(subject.item.pk, subject.pk))  # type: ignore[attr-defined]
+            name = f"registry_{subject.item._meta.model_name}_version"
+            return reverse(f"{self.admin_site.name}:{name}", args=(subject.item.pk, subject.pk))
         target = getattr(subject, "target", None)
         if target is None:
             return ""

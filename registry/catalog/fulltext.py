@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection
 
 MAX_TERMS = 12
-MAX_HITS = 2_000
+MAX_HITS = 50_000
 """Documents that a query may match before they are ranked and cut."""
 
 _WORD = re.compile(r"[^\W_]+")

@@ -17,11 +17,13 @@ from registry.models import Agent, SearchDocument, Server, Skill, Tool, Toolset
 
 PAGE = 24
 FACETS = ("kind", "team", "state")
+IN_ONE_LIST = 1_000
+"""Keys that are put into one query; with more of them the table is read through instead."""
 TOOLS_NAMED = 3
 """Matching tools that a server's line in the results names."""
 
 _MODELS = {Kind.SERVER: Server, Kind.TOOLSET: Toolset, Kind.AGENT: Agent, Kind.SKILL: Skill}
-_KIND_ORDER = {Kind.MODEL: 0, Kind.SERVER: 1, Kind.TOOLSET: 2, Kind.AGENT: 3, Kind.SKILL: 4}
+_KIND_ORDER: dict[str, int] = {Kind.MODEL: 0, Kind.SERVER: 1, Kind.TOOLSET: 2, Kind.AGENT: 3, Kind.SKILL: 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,8 @@ class Answer:
 def search(user: Any, question: Question) -> Answer:
     held = Held(user)
     found = [*_documents(user, held, question.text), *_foreign(user, held, question.text)]
-    found.sort(key=lambda hit: (-hit.score, _KIND_ORDER.get(Kind(hit.kind), 9), hit.title.casefold(), hit.name))
-    chosen = [hit for hit in found if _fits(hit, question)]
+    found.sort(key=lambda hit: (-hit.score, _KIND_ORDER.get(hit.kind, 9), hit.title.casefold(), hit.name))
+    chosen = _fitting(found, question)
     pages = max(1, -(-len(chosen) // PAGE))
     page = min(max(1, question.page), pages)
     return Answer(
@@ -76,24 +78,25 @@ def search(user: Any, question: Question) -> Answer:
         pages=pages,
         page=page,
         facets={facet: _counted(found, question, facet) for facet in FACETS},
-        granted=sum(hit.granted for hit in found if _fits(hit, question, without="granted")),
+        granted=sum(hit.granted for hit in _fitting(found, question, without="granted")),
     )
 
 
-def _fits(hit: Hit, question: Question, *, without: str = "") -> bool:
-    for facet in FACETS:
-        wanted = getattr(question, facet)
-        if facet != without and wanted and getattr(hit, facet) not in wanted:
-            return False
-    return without == "granted" or not question.granted or hit.granted
+def _fitting(found: list[Hit], question: Question, *, without: str = "") -> list[Hit]:
+    """Those that fit every facet but the one named `without`."""
+    wanted = [(facet, values) for facet in FACETS if facet != without and (values := getattr(question, facet))]
+    granted = question.granted and without != "granted"
+    if not wanted and not granted:
+        return found
+    return [hit for hit in found if (hit.granted or not granted) and all(getattr(hit, facet) in values for facet, values in wanted)]
 
 
 def _counted(found: list[Hit], question: Question, facet: str) -> list[tuple[str, int]]:
-    counts = Counter(getattr(hit, facet) for hit in found if _fits(hit, question, without=facet))
+    counts = Counter(getattr(hit, facet) for hit in _fitting(found, question, without=facet))
     for wanted in getattr(question, facet):
         counts.setdefault(wanted, 0)
     if facet == "kind":
-        return sorted(counts.items(), key=lambda item: _KIND_ORDER.get(Kind(item[0]), 9) if item[0] in Kind.values else 9)
+        return sorted(counts.items(), key=lambda item: _KIND_ORDER.get(item[0], 9))
     return sorted(((value, count) for value, count in counts.items() if value), key=lambda item: (-item[1], item[0]))
 
 
@@ -115,62 +118,73 @@ def visible_documents(user: Any, held: Held) -> QuerySet[SearchDocument]:
 
 def _documents(user: Any, held: Held, text: str) -> Iterator[Hit]:
     """The registry's own. A tool that matches brings up its server."""
-    documents = visible_documents(user, held)
+    visible = visible_documents(user, held)
     ranks = fulltext.matches(text)
-    if ranks is None:
-        documents = documents.exclude(kind=Kind.TOOL)
-    else:
-        documents = documents.filter(pk__in=ranks)
     best = max(ranks.values(), default=0.0) if ranks else 0.0
     usable = {kind: held.keys(model) for kind, model in _MODELS.items()}
-    usable[Kind.SERVER] = usable[Kind.SERVER] | set(Tool.objects.filter(pk__in=held.keys(Tool)).values_list("server", flat=True))
+    usable[Kind.SERVER] |= set(Tool.objects.filter(pk__in=held.keys(Tool)).values_list("server", flat=True))
     servers: dict[int, Hit] = {}
     tools: dict[int, list[tuple[float, str]]] = {}
-    for row in documents.select_related("team").iterator(chunk_size=2000):
-        score = _score(ranks[row.pk], best, text, row.title, row.name) if ranks else 0.0
-        if row.kind == Kind.TOOL:
-            tools.setdefault(row.parent_id or 0, []).append((score, row.title))
+    asked = " ".join(fulltext.words(text))
+    for pk, kind, object_id, parent, name, title, summary, state, team in _rows(visible, ranks):
+        score = _score(ranks[pk], best, asked, title, name) if ranks else 0.0
+        if kind == Kind.TOOL:
+            tools.setdefault(parent or 0, []).append((score, title))
             continue
-        granted = row.object_id in usable.get(Kind(row.kind), ())
-        hit = Hit(row.kind, row.name, row.title, row.summary, row.state, row.team.name if row.team else "", granted, score)
-        if row.kind == Kind.SERVER:
-            servers[row.object_id] = hit
+        hit = Hit(kind, name, title, summary, state, team or "", object_id in usable.get(kind, ()), score)
+        if kind == Kind.SERVER:
+            servers[object_id] = hit
         else:
             yield hit
-    yield from _servers(servers, tools, documents_of=visible_documents(user, held), usable=usable[Kind.SERVER])
+    yield from _servers(servers, tools, visible=visible, usable=usable[Kind.SERVER])
+
+
+_COLUMNS = ("pk", "kind", "object_id", "parent_id", "name", "title", "summary", "state", "team__name")
+
+
+def _rows(visible: QuerySet[SearchDocument], ranks: dict[int, float] | None) -> Iterator[tuple[Any, ...]]:
+    """Plain tuples: a catalog of ten thousand is gone through at every look at it."""
+    if ranks is None:
+        yield from visible.exclude(kind=Kind.TOOL).values_list(*_COLUMNS)
+    elif len(ranks) <= IN_ONE_LIST:
+        yield from visible.filter(pk__in=ranks).values_list(*_COLUMNS)
+    else:
+        yield from (row for row in visible.values_list(*_COLUMNS) if row[0] in ranks)
 
 
 def _servers(
-    servers: dict[int, Hit], tools: dict[int, list[tuple[float, str]]], *, documents_of: QuerySet[SearchDocument], usable: set[int]
+    servers: dict[int, Hit], tools: dict[int, list[tuple[float, str]]], *, visible: QuerySet[SearchDocument], usable: set[int]
 ) -> Iterator[Hit]:
     """Servers that match by themselves or by one of their tools, which are then named."""
     missing = tools.keys() - servers.keys()
-    for row in documents_of.filter(kind=Kind.SERVER, object_id__in=missing).select_related("team") if missing else ():
-        team = row.team.name if row.team else ""
-        servers[row.object_id] = Hit(row.kind, row.name, row.title, row.summary, row.state, team, row.object_id in usable)
+    wanted = visible.filter(kind=Kind.SERVER, object_id__in=missing) if missing else visible.none()
+    for _, kind, pk, _, name, title, summary, state, team in wanted.values_list(*_COLUMNS):
+        servers[pk] = Hit(kind, name, title, summary, state, team or "", pk in usable)
     for pk, hit in servers.items():
         matching = sorted(tools.get(pk, ()), key=lambda item: (-item[0], item[1]))
         score = max(hit.score, 0.8 * matching[0][0]) if matching else hit.score
-        yield replace(hit, score=score, tools=tuple(title for _, title in matching[:TOOLS_NAMED]))
+        yield replace(hit, score=score, tools=tuple(title for _, title in matching[:TOOLS_NAMED])) if matching else hit
 
 
-def _score(rank: float, best: float, text: str, title: str, name: str) -> float:
+def _score(rank: float, best: float, asked: str, title: str, name: str) -> float:
     """The index's rank, 0 to 1, and above it those whose name is what was asked for, or begins with it."""
-    asked = " ".join(fulltext.words(text))
+    share = rank / best if best > 0 else 0.0
+    first = asked.partition(" ")[0]
+    if first not in title.casefold() and first not in name.casefold():
+        return share
     names = {" ".join(fulltext.words(title)), " ".join(fulltext.words(name))}
-    exact = 2.0 if asked in names else 1.0 if any(known.startswith(asked) for known in names) else 0.0
-    return exact + (rank / best if best > 0 else 0.0)
+    return share + (2.0 if asked in names else 1.0 if any(known.startswith(asked) for known in names) else 0.0)
 
 
 def _foreign(user: Any, held: Held, text: str) -> Iterator[Hit]:
     """Entries of the apps above. Few enough to be looked through one by one."""
+    terms = fulltext.words(text)
+    asked = " ".join(terms)
     for source in sources():
         for entry in source(user):
-            score = fulltext.score(
-                text, title=f"{entry.title} {entry.name}", summary=entry.summary, body=f"{entry.description} {entry.words}"
-            )
-            if fulltext.words(text) and not score:
+            body = f"{entry.description} {entry.words}"
+            found = fulltext.score(text, title=f"{entry.title} {entry.name}", summary=entry.summary, body=body)
+            if terms and not found:
                 continue
-            rank = _score(score, 10.0 * max(1, len(fulltext.words(text))), text, entry.title, entry.name) if score else 0.0
-            granted = held.reaches(entry.target)
-            yield Hit(entry.kind, entry.name, entry.title, entry.summary, entry.state, entry.team, granted, rank)
+            score = _score(found, 10.0 * len(terms), asked, entry.title, entry.name) if terms else 0.0
+            yield Hit(entry.kind, entry.name, entry.title, entry.summary, entry.state, entry.team, held.reaches(entry.target), score)
