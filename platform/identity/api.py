@@ -20,6 +20,7 @@ from adminkit.rest import ActionViewSet, Refusals, ScopedPermission
 from identity import actions
 from identity.grantable import object_named
 from identity.models import APIKey, ServiceAccount, Team, User
+from identity.people_api import UserViewSet
 from identity.queries import objects_behind
 from identity.serializers import (
     GrantSerializer,
@@ -191,6 +192,7 @@ def _grant_id(to: Team | User, obj: Any) -> str:
 def api_routes() -> list[tuple[str, type[Any], str]]:
     return [
         ("teams", TeamViewSet, "team"),
+        ("users", UserViewSet, "user"),
         ("service-accounts", ServiceAccountViewSet, "service-account"),
         ("keys", KeyViewSet, "key"),
         ("grants", GrantViewSet, "grant"),

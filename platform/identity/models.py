@@ -69,6 +69,18 @@ class Team(Limited):
         return frozenset(found)
 
 
+class Accounts(UserManager[Any]):
+    """All accounts. `manage.py createsuperuser` comes through here, and leaves its audit row like everything else."""
+
+    use_in_migrations = False
+
+    def create_superuser(self, username: str, email: str | None = None, password: str | None = None, **values: Any) -> Any:
+        from identity import actions
+
+        flags = {"is_staff": True, "is_superuser": True}
+        return actions.create_user(actor=None, username=username, email=email or "", password=password, **{**values, **flags})
+
+
 class User(AbstractUser):
     """A person, a service account or an agent. Only people have passwords; `username` is the name of all three."""
 
@@ -82,7 +94,7 @@ class User(AbstractUser):
     kind = models.CharField(max_length=16, choices=Kind, default=Kind.PERSON, editable=False)
     team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.PROTECT, related_name="members")
 
-    objects: ClassVar[UserManager[Any]] = UserManager()
+    objects: ClassVar[UserManager[Any]] = Accounts()
 
     class Meta(AbstractUser.Meta):
         ordering = ("username",)
@@ -90,6 +102,11 @@ class User(AbstractUser):
     @property
     def ref(self) -> str:
         return f"user:{self.pk}"
+
+    @property
+    def roles(self) -> list[Group]:
+        """The user's groups that are no team's; cheap when `groups__team` is prefetched."""
+        return [group for group in self.groups.all() if not hasattr(group, "team")]
 
     @cached_property
     def team_scope(self) -> frozenset[int]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.management import call_command
 from django.test import Client
 
 from audit.models import AuditEvent
@@ -127,3 +128,12 @@ def test_a_change_of_the_own_password_in_the_admin_is_audited_and_ends_other_ses
     assert (event.action, event.actor_ref, event.target_id) == ("identity.user.set_password", user.ref, str(user.pk))
     assert here.get("/admin/").status_code == 200
     assert elsewhere.get("/admin/").status_code == 302
+
+
+def test_createsuperuser_leaves_an_audit_row(db: None) -> None:
+    call_command("createsuperuser", interactive=False, username="root", email="root@example.com")
+    root = User.objects.get(username="root")
+    assert root.is_superuser
+    assert root.is_staff
+    event = AuditEvent.objects.get(action="identity.user.create")
+    assert (event.actor_ref, event.target_id, event.changes["is_superuser"]) == ("system", str(root.pk), [None, True])

@@ -274,3 +274,58 @@ def test_a_session_needs_a_csrf_token_and_a_key_does_not(owner: User, research: 
     _, text = factories.make_key(owner)
     program = Client(enforce_csrf_checks=True, headers={"x-api-key": text})
     assert program.post("/api/v1/teams/", body, content_type="application/json").status_code == 201
+
+
+def test_a_person_is_made_changed_and_given_roles_and_a_password(root: Api, research: Team, sales: Team) -> None:
+    actions.create_role(actor=None, name="keymaster")
+    words = "four unlikely words here"
+    made = root("POST", "users/", {"username": "ann", "team": "research", "is_staff": True, "roles": ["keymaster"], "password": words})
+    assert made.status_code == 201
+    person = made.json()
+    assert (person["team"], person["is_staff"], person["roles"]) == ("research", True, ["keymaster"])
+    assert "password" not in person
+    assert Client().login(username="ann", password=words)
+    page = f"users/{person['id']}/"
+    changed = root("PATCH", page, {"team": "sales", "roles": [], "password": words + "!"}).json()
+    assert (changed["team"], changed["roles"]) == ("sales", [])
+    assert Client().login(username="ann", password=words + "!")
+    assert root("PATCH", page, {"password": "short"}).status_code == 400
+    assert root("PATCH", page, {"is_active": False, "groups": []}).status_code == 400
+    assert root("GET", page).json()["is_active"] is True
+    assert root("DELETE", page).status_code == 405
+    assert words not in str(list(AuditEvent.objects.values()))
+
+
+def test_a_member_of_staff_gives_nobody_more_over_the_api(api: Api, team_mate: User, admin: User, research: Team) -> None:
+    actions.create_role(actor=None, name="keymaster")
+    page = f"users/{team_mate.pk}/"
+    for body in ({"is_superuser": True}, {"roles": ["keymaster"]}):
+        assert api("PATCH", page, body).status_code == 403
+    assert api("PATCH", page, {"team": "acme"}).status_code == 400  # not theirs to see
+    assert api("PATCH", page, {"team": None}).status_code == 403
+    assert api("POST", "users/", {"username": "x", "team": "research", "is_superuser": True}).status_code == 403
+    assert api("PATCH", f"users/{admin.pk}/", {"password": "four unlikely words here"}).status_code == 404
+    assert not User.objects.filter(username="x").exists()
+
+
+def test_programs_are_not_listed_as_people(root: Api, research: Team) -> None:
+    account = factories.make_service_account("ci", team=research)
+    assert root("GET", f"users/{account.pk}/").status_code == 404
+    assert root("GET", "users/?username=ci").json()["count"] == 0
+
+
+def test_the_trail_is_read_in_pages_by_those_who_may_and_by_nobody_else(root: Api, api: Api, research: Team) -> None:
+    for n in range(5):
+        actions.update_team(actor=None, team=research, rpm=n + 1)
+    first = root("GET", "audit-events/?action=identity.team.update&limit=3").json()
+    assert [event["changes"]["rpm"][1] for event in first["results"]] == [5, 4, 3]
+    rest = root.client.get(first["next"]).json()
+    assert [event["changes"]["rpm"][1] for event in rest["results"]] == [2, 1]
+    newest = first["results"][0]
+    assert root("GET", f"audit-events/{newest['id']}/").json() == newest
+    assert root("GET", f"audit-events/?after={newest['id'] - 1}&action=identity.team").json()["results"] == [newest]
+    assert root("GET", "audit-events/?until=2020-01-01T00:00:00Z").json()["results"] == []
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        assert root(method, f"audit-events/{newest['id']}/", {}).status_code == 405
+    assert api("GET", "audit-events/").status_code == 403
+    assert Api(None)("GET", "audit-events/").status_code == 401

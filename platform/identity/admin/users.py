@@ -123,7 +123,7 @@ class UserAdmin(AccountAdmin):
 
     @display(description="Roles")
     def held_roles(self, user: User) -> str:
-        return ", ".join(Role.objects.filter(user=user).values_list("name", flat=True)) if user.pk else "-"
+        return ", ".join(role.name for role in user.roles) or "-" if user.pk else "-"
 
     def perform_create(self, request: HttpRequest, obj: User, form: Any) -> User:
         actor: Any = request.user
