@@ -33,6 +33,7 @@ PUBLIC = {
     "admin:jsi18n": "words of the interface",
     "portal:login": "the other way in",
     "portal:logout": "ends a session, if there is one",
+    "favicon.ico": "an icon",
 }
 
 
@@ -290,11 +291,39 @@ def test_no_list_of_the_api_shows_a_stranger_another_teams_objects(foreign: dict
     assert leaks == []
 
 
+def portal_addresses(obj: Any) -> Iterator[str]:
+    """Every address of the portal with placeholders, filled in for one object by each name that it goes by."""
+    names = {str(getattr(obj, name)) for name in ("slug", "name", "username") if hasattr(obj, name)}
+    for route in routes():
+        if not route.is_about_an_object or route.path.startswith(("admin/", "api/")):
+            continue
+        for name in names:
+            values = {"kind": obj._meta.model_name, "name": name, "pk": str(obj.pk), "version": "1.0.0"}
+            yield "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found, values=values: values.get(found[1], "1"), route.path)
+
+
+def test_a_strangers_request_for_another_teams_thing_in_the_portal_is_a_404(foreign: dict[str, Any], stranger: User) -> None:
+    client = logged_in(stranger)
+    written = AuditEvent.objects.count()
+    asked = {address for obj in foreign.values() for address in portal_addresses(obj)}
+    wrong = []
+    for address in sorted(asked):
+        for method in ("get", "post"):
+            response = getattr(client, method)(address)
+            if response.status_code not in (404, 405) or f"{QUAGGA}-" in response.content.decode().replace(address, ""):
+                wrong.append((method, address, response.status_code))
+    assert wrong == []
+    assert len(asked) > 20
+    assert AuditEvent.objects.count() == written
+    lists = [route.path for route in routes() if not route.is_about_an_object and not route.path.startswith(("admin/", "api/"))]
+    assert [path for path in lists if shows(client.get(f"/{path}"))] == []
+
+
 def test_every_address_but_the_public_ones_refuses_the_anonymous(foreign: dict[str, Any]) -> None:
     client = Client()
     open_to_all = []
     for route in routes():
-        if route.name in PUBLIC or route.path.startswith(("admin/<", "admin/r/")):
+        if route.name in PUBLIC or route.path in PUBLIC or route.path.startswith(("admin/<", "admin/r/")):
             continue
         response = client.get("/" + re.sub(r"<[^>]+>", "1", route.path))
         refused = response.status_code in (401, 403, 404) or (response.status_code == 302 and "login" in response.headers["Location"])
