@@ -9,10 +9,11 @@ export PYTHONPATH := $(ROOTS)
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
 
-PIP    := $(PY) -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps
+# What is imported gets compiled when it is; compiling everything at once takes longer than installing it.
+PIP    := $(PY) -m pip --disable-pip-version-check install -qq --require-hashes --no-deps --no-compile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-postgres lint bench secrets
+.PHONY: help run test lint bench secrets
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
