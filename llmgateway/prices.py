@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dataplane.snapshot import PriceRecord
 from usage.prices import Name, in_force
-from usage.prices import _names as names_of
+from usage.prices import names_of
 
 if TYPE_CHECKING:
     from llmgateway.models import Deployment
