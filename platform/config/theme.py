@@ -100,6 +100,7 @@ NAVIGATION = [
         "title": "Money",
         "separator": True,
         "items": [
+            _item("Cost report", "bar_chart", "usage_rollup", link=lazy(_address, str)("admin:usage_cost_report")),
             _item("Ledger", "receipt_long", "usage_ledgerentry"),
             _item("Budgets", "savings", "usage_budget"),
             _item("Prices", "sell", "usage_price"),
