@@ -9,8 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from dataplane.snapshot import PriceRecord
-from usage.prices import Name, in_force
-from usage.prices import names_of
+from usage.prices import Name, in_force, names_of
 
 if TYPE_CHECKING:
     from llmgateway.models import Deployment
