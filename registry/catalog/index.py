@@ -107,36 +107,34 @@ def _refresh_tools(server: Server) -> None:
     state = state_of(server)
     served = state in {"live", "deprecated"}
     offered = {tool.pk: tool for tool in Tool.objects.filter(server=server, approved=True, withheld=False)} if served else {}
-    stale = list(
-        SearchDocument.objects.filter(kind=Kind.TOOL, parent_id=server.pk).exclude(object_id__in=offered).values_list("pk", flat=True)
-    )
+    known = SearchDocument.objects.filter(kind=Kind.TOOL, parent_id=server.pk)
+    stale = list(known.exclude(object_id__in=offered).values_list("pk", flat=True))
     fulltext.drop(stale)
     SearchDocument.objects.filter(pk__in=stale).delete()
     SearchDocument.objects.bulk_create(
-        (
-            SearchDocument(
-                kind=Kind.TOOL,
-                object_id=tool.pk,
-                parent_id=server.pk,
-                name=f"{server.slug}/{tool.name}",
-                title=tool.label[:300],
-                summary=_line(tool.description),
-                state=state,
-                visible=server.discoverable and state == "live",
-                team=server.owner_team,
-                updated_at=timezone.now(),
-            )
-            for tool in offered.values()
-        ),
+        (_tool_document(tool, server, state) for tool in offered.values()),
         batch_size=500,
         update_conflicts=True,
         unique_fields=["kind", "object_id"],
         update_fields=["parent_id", "name", "title", "summary", "state", "visible", "team", "updated_at"],
     )
-    documents = SearchDocument.objects.filter(kind=Kind.TOOL, parent_id=server.pk).only("pk", "object_id", "name", "title", "summary")
-    fulltext.store(
-        {one.pk: (one.title, one.summary, _tool_words(offered[one.object_id])) for one in documents},
-        names={one.pk: one.name for one in documents},
+    documents = list(known.only("pk", "object_id", "name", "title", "summary"))
+    texts = {one.pk: (one.title, one.summary, _tool_words(offered[one.object_id])) for one in documents}
+    fulltext.store(texts, names={one.pk: one.name for one in documents})
+
+
+def _tool_document(tool: Tool, server: Server, state: str) -> SearchDocument:
+    return SearchDocument(
+        kind=Kind.TOOL,
+        object_id=tool.pk,
+        parent_id=server.pk,
+        name=f"{server.slug}/{tool.name}",
+        title=tool.label[:300],
+        summary=_line(tool.description),
+        state=state,
+        visible=server.discoverable and state == "live",
+        team=server.owner_team,
+        updated_at=timezone.now(),
     )
 
 
