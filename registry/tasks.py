@@ -14,9 +14,7 @@ from django.utils import timezone
 
 from registry import actions
 from registry.choices import Health, Status
-from registry.credentials import headers_for
-from registry.discovery.cards import discover_card
-from registry.discovery.servers import discover_server
+from registry.discovery.asking import ask_agent, ask_server
 from registry.errors import DiscoveryError
 from registry.models import Agent, Server
 
@@ -36,21 +34,13 @@ SCHEDULE = {
 @shared_task
 def check_servers() -> int:
     """Asks every active server for its tools. What changed waits for review. Returns how many were asked."""
-    return _check(Server.objects.all(), _ask_server, actions.refresh_server, word="server")
+    return _check(Server.objects.select_related("live_version"), ask_server, actions.refresh_server, word="server")
 
 
 @shared_task
 def check_agents() -> int:
     """Fetches the card of every active agent. What changed waits for review. Returns how many were asked."""
-    return _check(Agent.objects.all(), _ask_agent, actions.refresh_agent, word="agent")
-
-
-def _ask_server(server: Server) -> Any:
-    return discover_server(server.url, era=server.era, allow_private=server.allow_private_network, headers=headers_for(server))
-
-
-def _ask_agent(agent: Agent) -> Any:
-    return discover_card(agent.url, allow_private=agent.allow_private_network, headers=headers_for(agent))
+    return _check(Agent.objects.all(), ask_agent, actions.refresh_agent, word="agent")
 
 
 def _check(everything: QuerySet[Any], ask: Callable[[Any], Any], refresh: Callable[..., Any], *, word: str) -> int:

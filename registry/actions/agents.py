@@ -17,7 +17,8 @@ from registry.actions.drafts import existing, replace_unseen, submit_found
 from registry.actions.writing import note, update_item
 from registry.addresses import clean_url
 from registry.catalog import index
-from registry.credentials import clean_secret, headers_for
+from registry.credentials import clean_secret
+from registry.discovery.asking import ask_agent
 from registry.discovery.cards import DiscoveredCard, discover_card
 from registry.errors import DiscoveryError
 from registry.models import Agent, AgentVersion
@@ -36,7 +37,7 @@ def register_agent(
     agent = _planned(actor, values)
     secret = clean_secret(credential, header=agent.credential_header) if credential else None
     if found is None:
-        found = _discover(agent, headers={agent.credential_header: secret} if secret else {})
+        found = _asked(agent, secret)
     with transaction.atomic():
         agent.name = agent.name or found.parsed["name"]
         agent.identity = identity.create_agent_identity(actor=actor, name=_principal_name(agent.slug), team=agent.owner_team)
@@ -52,7 +53,12 @@ def look_at_agent(*, actor: User | None, credential: str | None = None, **values
     """The card of an agent that is about to be registered, under the same checks as `register_agent`. Writes nothing."""
     agent = _planned(actor, values)
     secret = clean_secret(credential, header=agent.credential_header) if credential else None
-    return _discover(agent, headers={agent.credential_header: secret} if secret else {})
+    return _asked(agent, secret)
+
+
+def _asked(agent: Agent, secret: str | None) -> DiscoveredCard:
+    headers = {agent.credential_header: secret} if secret else {}
+    return discover_card(agent.url, allow_private=agent.allow_private_network, headers=headers)
 
 
 def _planned(actor: User | None, values: Mapping[str, Any]) -> Agent:
@@ -97,7 +103,7 @@ def new_agent_version(
     permissions.require_change(actor, agent)
     target = clean_url(url, allow_private=agent.allow_private_network) if url else None
     if found is None:
-        found = _discover(agent, url=target, headers=headers_for(agent))
+        found = ask_agent(agent, url=target)
     with transaction.atomic():
         return _store(actor, agent, found, version=version)
 
@@ -111,7 +117,7 @@ def refresh_agent(*, actor: User | None, agent: Agent, found: DiscoveredCard | N
         permissions.require_change(actor, agent)
     if found is None:
         try:
-            found = _discover(agent, headers=headers_for(agent))
+            found = ask_agent(agent)
         except DiscoveryError as error:
             health.record_health(item=agent, ok=False, error=str(error))
             raise
@@ -125,10 +131,6 @@ def refresh_agent(*, actor: User | None, agent: Agent, found: DiscoveredCard | N
         submit_found(version)
         version.refresh_from_db()
         return version
-
-
-def _discover(agent: Agent, *, url: str | None = None, headers: dict[str, str]) -> DiscoveredCard:
-    return discover_card(url or agent.url, allow_private=agent.allow_private_network, headers=headers)
 
 
 def _store(actor: User | None, agent: Agent, found: DiscoveredCard, *, version: str = "", by_refresh: bool = False) -> AgentVersion:

@@ -16,8 +16,8 @@ from registry.actions.drafts import existing, replace_unseen, submit_found
 from registry.actions.writing import note, update_item
 from registry.addresses import clean_url
 from registry.catalog import index
-from registry.choices import Era
-from registry.credentials import clean_secret, headers_for
+from registry.credentials import clean_secret
+from registry.discovery.asking import ask_server
 from registry.discovery.servers import DiscoveredServer, discover_server
 from registry.errors import DiscoveryError
 from registry.models import Server, ServerVersion, Tool, ToolDefinition, Toolset
@@ -37,7 +37,7 @@ def register_server(
     server = _planned(actor, values)
     secret = clean_secret(credential, header=server.credential_header) if credential else None
     if found is None:
-        found = _discover(server, headers={server.credential_header: secret} if secret else {})
+        found = _asked(server, secret)
     with transaction.atomic():
         server.save()
         if secret:
@@ -57,7 +57,12 @@ def look_at_server(*, actor: User | None, credential: str | None = None, **value
     """What a server that is about to be registered says, under the same checks as `register_server`. Writes nothing."""
     server = _planned(actor, values)
     secret = clean_secret(credential, header=server.credential_header) if credential else None
-    return _discover(server, headers={server.credential_header: secret} if secret else {})
+    return _asked(server, secret)
+
+
+def _asked(server: Server, secret: str | None) -> DiscoveredServer:
+    headers = {server.credential_header: secret} if secret else {}
+    return discover_server(server.url, era=server.era, allow_private=server.allow_private_network, headers=headers)
 
 
 def _planned(actor: User | None, values: Mapping[str, Any]) -> Server:
@@ -97,7 +102,7 @@ def new_server_version(
     permissions.require_change(actor, server)
     target = clean_url(url, allow_private=server.allow_private_network) if url else None
     if found is None:
-        found = _discover(server, url=target, headers=headers_for(server))
+        found = ask_server(server, url=target)
     with transaction.atomic():
         return _store(actor, server, found, version=version)
 
@@ -111,7 +116,7 @@ def refresh_server(*, actor: User | None, server: Server, found: DiscoveredServe
         permissions.require_change(actor, server)
     if found is None:
         try:
-            found = _discover(server, headers=headers_for(server))
+            found = ask_server(server)
         except DiscoveryError as error:
             health.record_health(item=server, ok=False, error=str(error))
             raise
@@ -125,11 +130,6 @@ def refresh_server(*, actor: User | None, server: Server, found: DiscoveredServe
         submit_found(version)
         version.refresh_from_db()
         return version
-
-
-def _discover(server: Server, *, url: str | None = None, headers: dict[str, str]) -> DiscoveredServer:
-    era = server.era or Era.AUTO
-    return discover_server(url or server.url, era=era, allow_private=server.allow_private_network, headers=headers)
 
 
 def _store(actor: User | None, server: Server, found: DiscoveredServer, *, version: str = "", by_refresh: bool = False) -> ServerVersion:

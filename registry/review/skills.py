@@ -44,7 +44,7 @@ def text_of(file: SkillFile) -> str | None:
     if b"\x00" in content:
         return None
     try:
-        return content.decode()
+        return content.decode("utf-8-sig")  # editors on Windows begin a file with a mark; it hides nothing
     except UnicodeDecodeError:
         return None
 

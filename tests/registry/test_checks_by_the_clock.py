@@ -15,9 +15,11 @@ from registry import actions, queries, tasks
 from registry.choices import Decision, Health, Status
 from registry.models import Agent, Review, Server
 from tests.fakes.agents import agent
-from tests.fakes.mcp_servers import Tools, dual_era, house_of_tools
-from tests.fakes.serving import refusing, serving
+from tests.fakes.mcp_servers import RawServer, Reply, Tools, dual_era, house_of_tools, result
+from tests.fakes.serving import Serve, refusing, serve, serving
 from tests.registry.things import found_card, found_server
+
+__all__ = ["serve"]
 
 pytestmark = pytest.mark.django_db
 
@@ -130,6 +132,47 @@ def test_an_agents_card_is_watched_in_the_same_way() -> None:
     assert (row.health, row.failed_checks) == (Health.DEGRADED, 1)
     assert actions.refresh_agent(actor=None, agent=row, found=found_card(description="Other.")) is not None
     assert Review.objects.get(decision=Decision.PENDING).title == "planner 1.0.0+r2"
+
+
+class Moody:
+    """A server that describes itself differently in each era; `speaks` is what it answers at the moment."""
+
+    def __init__(self) -> None:
+        self.speaks = {"legacy", "modern"}
+        self.broken = False
+
+    def __call__(self, message: dict[str, Any], headers: dict[str, str]) -> Reply:
+        modern = headers.get("mcp-protocol-version") == "2026-07-28"
+        if self.broken:
+            return Reply(status=503)
+        if ("modern" if modern else "legacy") not in self.speaks:
+            return Reply(status=400)
+        if "id" not in message:
+            return Reply(status=202)
+        era = {"supportedVersions": ["2026-07-28"]} if modern else {"protocolVersion": "2025-11-25"}
+        capabilities = {"tools": {}} if modern else {"tools": {"listChanged": True}}
+        return result(message, {**era, "capabilities": capabilities, "tools": [{"name": "a"}]})
+
+
+def test_the_other_era_of_a_server_is_no_change_of_it(serve: Serve) -> None:
+    moody = Moody()
+    server = register(serve(RawServer(moody)))
+    moody.broken = True
+    tasks.check_servers()
+    moody.broken = False
+    tasks.check_servers()
+    server.refresh_from_db()
+    assert (server.health, server.versions.count(), server.live_version.era) == (Health.HEALTHY, 1, "2026-07-28")
+
+
+def test_a_server_that_left_the_era_it_was_approved_in_is_a_change_that_waits(serve: Serve) -> None:
+    moody = Moody()
+    moody.speaks = {"legacy"}
+    server = register(serve(RawServer(moody)))
+    moody.speaks = {"modern"}
+    tasks.check_servers()
+    assert [version.era for version in server.versions.order_by("id")] == ["legacy", "2026-07-28"]
+    assert Review.objects.get(decision=Decision.PENDING).difference[0]["part"] == "address and identity"
 
 
 def test_a_credential_that_can_not_be_opened_is_told_as_a_miss() -> None:

@@ -108,7 +108,17 @@ def test_orders_to_the_model_are_a_danger(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Reads a file.", "Shows the user's calendar.", "Ignores case.", "Sends mail to a person 👩‍💻 ☀️", "Ärger\tüber\nalles"]
+    "text",
+    [
+        "Reads a file.",
+        "Shows the user's calendar.",
+        "Ignores case.",
+        "Sends mail to a person 👩‍💻 ☀️",
+        "❤️‍🔥",
+        "می‌خواهم",
+        "क्‍ष",
+        "Ärger\tüber\nalles",
+    ],
 )
 def test_ordinary_text_is_no_danger(text: str) -> None:
     assert list(text_findings("x", text)) == []

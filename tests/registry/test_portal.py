@@ -106,7 +106,7 @@ def test_another_teams_item_is_the_same_404_as_one_that_does_not_exist(visit: An
     assert (there.status_code, nowhere.status_code) == (404, 404)
     token = re.compile(rb'csrfmiddlewaretoken" value="[^"]+"')
     assert token.sub(b"", there.content) == token.sub(b"", nowhere.content)
-    for url in (f"/catalog/{kind}/thing/access/", f"/catalog/{kind}/nowhere/access/"):
+    for url in (f"/access/{kind}/thing/", f"/access/{kind}/nowhere/"):
         assert visit(stranger, url, {"purpose": "x"}).status_code == 404
     assert not AccessRequest.objects.exists()
 
@@ -137,13 +137,13 @@ def test_a_person_with_one_tool_of_a_server_sees_that_one_only(visit: Any, stran
     assert "get_forecast" in page.text
     assert "list_alerts" not in page.text
     assert "You may use some of its tools" in page.text
-    assert visit(stranger, "/catalog/server/thing/access/", {"tool": "list_alerts", "purpose": "x"}).status_code == 404
+    assert visit(stranger, "/access/server/thing/", {"tool": "list_alerts", "purpose": "x"}).status_code == 404
     assert "list_alerts" not in Page(visit(stranger, "/?q=storm")).text
 
 
 def test_a_request_of_access_is_decided_in_the_inbox_and_then_grants(visit: Any, stranger: User, owner: User, research: Team) -> None:
     server = live_server(slug="thing", team=research, discoverable=True)
-    answer = visit(stranger, "/catalog/server/thing/access/", {"team": str(stranger.team_id), "purpose": "Deliveries."})
+    answer = visit(stranger, "/access/server/thing/", {"team": str(stranger.team_id), "purpose": "Deliveries."})
     assert answer.status_code == 302
     assert "Waiting for a decision" in Page(visit(stranger, "/catalog/server/thing/")).text
     review = Review.objects.get(decision=Decision.PENDING)
@@ -156,7 +156,7 @@ def test_a_request_of_access_is_decided_in_the_inbox_and_then_grants(visit: Any,
 
 def test_a_refused_request_shows_its_reason_and_grants_nothing(visit: Any, stranger: User, admin: User, research: Team) -> None:
     server = live_server(slug="thing", team=research, discoverable=True)
-    visit(stranger, "/catalog/server/thing/access/", {"purpose": "Deliveries."})
+    visit(stranger, "/access/server/thing/", {"purpose": "Deliveries."})
     actions.reject(actor=admin, review=Review.objects.get(decision=Decision.PENDING), reason="Use the forecast page.")
     assert "Use the forecast page." in Page(visit(stranger, "/requests/")).text
     assert not stranger.has_perm("registry.use_server", server)
@@ -173,7 +173,7 @@ def test_a_refused_request_shows_its_reason_and_grants_nothing(visit: Any, stran
 )
 def test_a_request_that_does_not_hold_together_is_refused_by_field(visit: Any, stranger: User, data: dict[str, str], message: str) -> None:
     live_server(slug="thing", discoverable=True)
-    answer = visit(stranger, "/catalog/server/thing/access/", data)
+    answer = visit(stranger, "/access/server/thing/", data)
     assert answer.status_code == 400
     assert message in Page(answer).text
     assert not AccessRequest.objects.exists()
@@ -183,16 +183,16 @@ def test_nobody_asks_twice_or_for_what_they_have_or_for_a_team_that_is_not_their
     visit: Any, stranger: User, research: Team, sales: Team
 ) -> None:
     server = live_server(slug="thing", discoverable=True)
-    visit(stranger, "/catalog/server/thing/access/", {"purpose": "x"})
-    assert "asked for this already" in Page(visit(stranger, "/catalog/server/thing/access/", {"purpose": "x"})).text
-    assert visit(stranger, "/catalog/server/thing/access/", {"purpose": "x", "team": str(research.pk)}).status_code == 400
+    visit(stranger, "/access/server/thing/", {"purpose": "x"})
+    assert "asked for this already" in Page(visit(stranger, "/access/server/thing/", {"purpose": "x"})).text
+    assert visit(stranger, "/access/server/thing/", {"purpose": "x", "team": str(research.pk)}).status_code == 400
     identity.grant(actor=None, to=sales, obj=server)
     assert AccessRequest.objects.count() == 1
 
 
 def test_a_request_is_taken_back_by_who_asked_and_by_nobody_else(visit: Any, stranger: User, team_mate: User) -> None:
     live_server(slug="thing", discoverable=True)
-    visit(stranger, "/catalog/server/thing/access/", {"purpose": "x"})
+    visit(stranger, "/access/server/thing/", {"purpose": "x"})
     asked = AccessRequest.objects.get()
     assert visit(team_mate, f"/requests/{asked.pk}/take-back/", {}).status_code == 404
     assert visit(stranger, f"/requests/{asked.pk}/take-back/", {}).status_code == 302
@@ -236,7 +236,7 @@ def test_keys_are_rotated_and_revoked_by_their_owner_only(visit: Any, team_mate:
     assert APIKey.objects.filter(owner=team_mate).count() == 2
 
 
-@pytest.mark.parametrize("url", ["/keys/1/revoke/", "/keys/1/rotate/", "/requests/1/take-back/", "/catalog/server/thing/access/"])
+@pytest.mark.parametrize("url", ["/keys/1/revoke/", "/keys/1/rotate/", "/requests/1/take-back/", "/access/server/thing/"])
 def test_a_page_that_changes_something_is_not_changed_by_a_get(visit: Any, team_mate: User, url: str) -> None:
     assert visit(team_mate, url).status_code == 405
 
