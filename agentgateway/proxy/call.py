@@ -89,7 +89,7 @@ class AgentCall(Call):
         return [(name.encode(), value.encode("latin-1")) for name in _RETURNED if (value := answer.header(name)) is not None]
 
     def still_allowed(self, snapshot: Snapshot) -> bool:
-        return self.agent in snapshot.agents and f"agent:{self.agent}" in snapshot.allowed(self.key)
+        return self.agent in snapshot.agents and f"agent:{self.agent}" in self.allowed(snapshot)
 
     def _headers(self) -> list[tuple[str, str]]:
         request = self._request

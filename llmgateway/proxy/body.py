@@ -76,6 +76,18 @@ def integer(fields: Fields, name: str) -> int | None:
     return value
 
 
+_DECISIVE = frozenset({"model", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens", "max_output_tokens"})
+
+
+def refuse_ambiguous(fields: Fields) -> None:
+    """Refuses a member that differs from one the gateway decides on only in case: a provider whose parser ignores case (Go's
+    does) would read it as that one, and serve another model than the one that was granted and priced."""
+    for name in fields:
+        if name not in _DECISIVE and name.casefold() in _DECISIVE:
+            text = f"The field {name[:64]!r} is ambiguous: it differs from {name.casefold()} only in case."
+            raise BadRequest(text, param=name[:64], code="ambiguous_field")
+
+
 _KINDS = {"array": b"[", "string": b'"', "object": b"{"}
 
 

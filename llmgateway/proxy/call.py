@@ -40,6 +40,7 @@ class ModelCall(Call):
         self._runtime = runtime
         self._body = body
         self._fields = fields = bodies.parse(body)
+        bodies.refuse_ambiguous(fields)
         self.model = bodies.string(fields, "model")
         model = runtime.models.get(self.model)
         if model is None or f"model:{self.model}" not in snapshot.allowed(key):
@@ -116,7 +117,10 @@ class ModelCall(Call):
         return body
 
     def still_allowed(self, snapshot: Snapshot) -> bool:
-        return f"model:{self.model}" in snapshot.allowed(self.key)
+        """A running call goes on through a republication as long as its model is served and granted."""
+        if snapshot.llm is not self.snapshot.llm and not any(record.name == self.model for record in snapshot.llm.models):
+            return False
+        return f"model:{self.model}" in self.allowed(snapshot)
 
 
 def unknown_model(name: str) -> NotFound:

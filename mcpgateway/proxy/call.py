@@ -153,7 +153,7 @@ class ServerCall(Call):
 
     def still_allowed(self, snapshot: Snapshot) -> bool:
         """A running call goes on through a republication as long as its tool is served and granted at its address."""
-        server, slug, allowed = snapshot.mcp.get(self.server), self._inbound.slug, snapshot.allowed(self.key)
+        server, slug, allowed = snapshot.mcp.get(self.server), self._inbound.slug, self.allowed(snapshot)
         if not isinstance(server, ServerRecord):
             return False
         index = snapshot.view(server, server_index)

@@ -156,7 +156,7 @@ class ServerIndex:
         return held.out
 
     def _screen(self, result: bytes, *, access: Access, version: str, private: bool) -> Screening:
-        members = members_of(result) or {}
+        members = {name: raw for name, raw in (members_of(result) or {}).items() if name == "tools" or name.casefold() != "tools"}
         shown: list[msgspec.Raw] = []
         good: set[str] = set()
         bad: set[str] = set()

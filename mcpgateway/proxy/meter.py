@@ -19,6 +19,9 @@ Rewrite = Callable[[bytes], bytes]
 """Takes a result's raw JSON and returns what the caller gets in its place, the same object if nothing changes."""
 
 _TOOLS = b'"tools"'
+_ESCAPE = b"\\u00"
+"""With it a name of ASCII letters can be spelled in another way: "to\\u006fls"."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -114,7 +117,7 @@ class McpMeter(Meter):
         self.complete = True
         if answer.error is not msgspec.UNSET or (answer.result is not msgspec.UNSET and answer.result.isError):
             self.failed = True
-        if self._rewrite is None or answer.result is msgspec.UNSET or (self._only_lists and _TOOLS not in data):
+        if self._rewrite is None or answer.result is msgspec.UNSET or (self._only_lists and _TOOLS not in data and _ESCAPE not in data):
             return data
         return self._rewritten(data, self._rewrite)
 

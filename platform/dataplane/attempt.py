@@ -91,13 +91,7 @@ class Attempt:
     async def _relay(self, answer: Answer, legs: Iterator[Leg]) -> Leg | None:
         call = self.exchange.call
         if answer.status >= 400:
-            body = await answer.read(limit=ERROR_BODY)
-            following = next(legs, None) if call.may_retry(answer.status) else None
-            self._settle("error", usage={}, last=following is None)
-            if following is not None:
-                return following
-            await self._respond(answer, call.errored(answer, body))
-            return self.DONE
+            return await self._refused(answer, await answer.read(limit=ERROR_BODY), legs)
         self.meter = meter = call.meter(self.leg, answer)
         content_type = answer.header("content-type")
         if content_type is not None and content_type.startswith("text/event-stream"):
@@ -105,6 +99,24 @@ class Attempt:
         body = meter.whole(await answer.read())
         cost = self._settle(_outcome(meter), usage=meter.usage())
         await self._respond(answer, body, cost=cost)
+        return self.DONE
+
+    async def _refused(self, answer: Answer, body: bytes, legs: Iterator[Leg]) -> Leg | None:
+        """The upstream said no, which costs nothing. Where the house takes that on itself another deployment may do better;
+        whether there is one is known before the admission is settled, or what that one costs would be counted nowhere."""
+        call, passed = self.exchange.call, b""
+        try:
+            passed = call.errored(answer, body)
+        except HouseError as error:
+            self.failure = error
+        worth = call.may_retry(answer.status) or isinstance(self.failure, UpstreamFailed)
+        following = next(legs, None) if worth else None
+        self._settle("error", usage={}, last=following is None)
+        if following is not None:
+            return following
+        if self.failure is not None:
+            raise self.failure
+        await self._respond(answer, passed)
         return self.DONE
 
     def _lost(self, error: UpstreamFailed, legs: Iterator[Leg]) -> Leg | None:
@@ -187,7 +199,7 @@ class Attempt:
         await send({"type": "http.response.body", "body": tail, "more_body": False})
 
     async def _end_cut(self, meter: Meter) -> None:
-        error = HouseError(f"The house ended this stream: {self.exchange.cut}.", code="stream_cut")
+        error = HouseError(f"The house ended this stream: {self.exchange.cut}", code="stream_cut")
         last = {"type": "http.response.body", "body": meter.broken(error, self.exchange.request.id), "more_body": False}
         if not self.exchange.sending_since:
             await self.exchange.request.send(last)

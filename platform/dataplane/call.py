@@ -148,8 +148,13 @@ class Call:
         return [(b"content-type", content_type.encode("latin-1"))]
 
     def still_allowed(self, snapshot: Snapshot) -> bool:
-        """Asked of running calls on each new snapshot: False cuts the call."""
+        """Asked on each new snapshot of a call that runs or is about to: False cuts it. See `allowed`."""
         return True
+
+    def allowed(self, snapshot: Snapshot) -> frozenset[str]:
+        """What the caller may use by now. The key as it is in that snapshot decides, for its owner may have changed teams;
+        who pays stays who paid when the call came in."""
+        return snapshot.allowed(snapshot.key(self.key.digest) or self.key)
 
 
 class Gateway(Protocol):

@@ -11,7 +11,7 @@ from dataplane import money
 from dataplane.asgi import Request, Watch
 from dataplane.attempt import Attempt
 from dataplane.call import Call, Leg, Usage
-from dataplane.errors import HouseError, Unauthorized, UpstreamFailed
+from dataplane.errors import HouseError, UpstreamFailed
 
 if TYPE_CHECKING:
     from dataplane.kit import Kit
@@ -45,7 +45,7 @@ class Exchange:
         self.call = call
         self.admission = admission
         self.started = False
-        self.cut = ""
+        self.cut: HouseError | None = None
         self.route = b""
         self.tries = 0
         self.nano: int | None = None
@@ -80,8 +80,8 @@ class Exchange:
             if self.task is None or not (self.cut or self.gone):
                 raise
             self.task.uncancel()
-            if not (self.started or self.gone):
-                raise Unauthorized("The API key is not valid: it is unknown, revoked or expired.") from None
+            if self.cut is not None and not (self.started or self.gone):
+                raise self.cut from None
         finally:
             kit.active.discard(self)
             if self.watch is not None:
@@ -106,8 +106,8 @@ class Exchange:
         if not self.waiting and self.task is not None:
             self.task.cancel()
 
-    def cancel(self, reason: str) -> None:
-        """Cuts the call from outside: its key was revoked, or its caller does not read."""
+    def cancel(self, reason: HouseError) -> None:
+        """Cuts the call from outside. A caller that has not been answered yet is told `reason`."""
         self.cut = reason
         if self.task is not None:
             self.task.cancel()

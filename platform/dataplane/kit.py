@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from dataplane import operations
 from dataplane.asgi import App, Receive, Request, Scope, Send
+from dataplane.call import Call
+from dataplane.errors import HouseError, NotFound, Unavailable
 from dataplane.metrics import Metrics
+from dataplane.principal import invalid_key
 from dataplane.upstream import Upstreams
 
 if TYPE_CHECKING:
@@ -97,7 +100,7 @@ class Kit:
             self._loop = asyncio.get_running_loop()
             if not self.store.ready:
                 await asyncio.to_thread(self.store.load)
-            self.limits.configure(self.store.current)
+            self._configure(self.store.current)
             self.store.listen(self._swapped)
             await self.limits.start()
             for part in self._background:
@@ -111,7 +114,7 @@ class Kit:
         while (running := [exchange.task for exchange in self.active if exchange.task is not None]) and time.monotonic() < deadline:
             await asyncio.wait(running, timeout=deadline - time.monotonic())
         for exchange in list(self.active):
-            exchange.cancel("the house is shutting down")
+            exchange.cancel(Unavailable("The house is shutting down.", code="shutting_down"))
         if self._sweeper is not None:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -143,11 +146,17 @@ class Kit:
             self._loop.call_soon_threadsafe(self._take_over, snapshot)
 
     def _take_over(self, snapshot: Snapshot) -> None:
-        self.limits.configure(snapshot)
         for exchange in list(self.active):
-            key = exchange.call.key
-            if snapshot.key(key.digest) is None or not exchange.call.still_allowed(snapshot):
-                exchange.cancel("its key or its grant was withdrawn")
+            if (reason := withdrawn(exchange.call, snapshot)) is not None:
+                exchange.cancel(reason)
+        self._configure(snapshot)
+
+    def _configure(self, snapshot: Snapshot) -> None:
+        try:
+            self.limits.configure(snapshot)
+        except ValueError:
+            # Of a newer control plane. The limits stay as they were; everything else of the snapshot is served.
+            log.exception("the snapshot's budgets can not be taken over")
 
     async def _sweep(self) -> None:
         while True:
@@ -157,9 +166,18 @@ class Kit:
                 oldest = time.monotonic() - STALLED_AFTER
                 for exchange in list(self.active):
                     if 0.0 < exchange.sending_since < oldest:
-                        exchange.cancel("the caller does not read")
+                        exchange.cancel(HouseError("The caller does not read.", code="caller_stalled"))
             except OSError:
                 log.exception("the last good snapshot could not be written")
+
+
+def withdrawn(call: Call, snapshot: Snapshot) -> HouseError | None:
+    """Why a call that was let in under an earlier snapshot may not go on under this one; None if it may."""
+    if snapshot.key(call.key.digest) is None:
+        return invalid_key()
+    if not call.still_allowed(snapshot):
+        return NotFound("What was asked for does not exist or you have no access to it any more.", code="access_withdrawn")
+    return None
 
 
 def application(kit: Kit, routes: Sequence[Routes]) -> App:

@@ -14,6 +14,7 @@ from dataplane.asgi import Disconnected, Request, respond
 from dataplane.call import Call, Gateway
 from dataplane.errors import HouseError
 from dataplane.exchange import Exchange
+from dataplane.kit import withdrawn
 from dataplane.principal import identify
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ async def serve(kit: Kit, gateway: Gateway, request: Request) -> None:
         if call is None:
             return
         exchange = Exchange(kit, request, call, await admit(kit, call))
+        if kit.store.current is not snapshot and (reason := withdrawn(call, kit.store.current)) is not None:
+            # Its body came slowly, or it waited for money, and meanwhile its key or its grant was taken away.
+            exchange.admission.settle(None, 0)
+            raise reason
         await exchange.run()
     except Disconnected:
         return

@@ -31,6 +31,11 @@ def presented_key(headers: Mapping[bytes, bytes]) -> bytes | None:
     return None
 
 
+def invalid_key() -> Unauthorized:
+    """The one answer for a key that is wrong, revoked or expired."""
+    return Unauthorized("The API key is not valid: it is unknown, revoked or expired.")
+
+
 def identify(snapshot: Snapshot, pepper: bytes, headers: Mapping[bytes, bytes]) -> KeyRecord:
     """Raises Unauthorized alike for no key, a wrong one, a revoked one and an expired one.
 
@@ -40,5 +45,5 @@ def identify(snapshot: Snapshot, pepper: bytes, headers: Mapping[bytes, bytes]) 
         record = snapshot.key(hmac.digest(pepper, presented, "sha256"))
         if record is not None and (record.expires_at is None or record.expires_at > time.time()):
             return record
-        raise Unauthorized("The API key is not valid: it is unknown, revoked or expired.")
+        raise invalid_key()
     raise Unauthorized("No API key was sent. Use the Authorization header: Bearer ch_…", code="missing_api_key")

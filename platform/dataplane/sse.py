@@ -14,6 +14,9 @@ from dataplane.errors import UpstreamFailed
 MAX_EVENT = 8 * 1024 * 1024
 """One event larger than this is not a model's delta but an attack on memory."""
 
+LONGEST_END = 4
+"""Bytes of the longest blank line with the line end before it."""
+
 _END = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n|\r\n\r|\n\r")
 _LINE = re.compile(rb"\r\n|\n|\r")
 
@@ -34,20 +37,40 @@ class Splitter:
     """Cuts a byte stream at event boundaries. `feed` returns the bytes up to the last complete event (maybe several
     events, maybe none), `rest` is what has not ended yet. Raises UpstreamFailed when one event passes MAX_EVENT."""
 
-    __slots__ = ("rest",)
+    __slots__ = ("_parts", "_size", "_tail")
 
     def __init__(self) -> None:
-        self.rest = b""
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._tail = b""
+
+    @property
+    def rest(self) -> bytes:
+        return b"".join(self._parts)
 
     def feed(self, chunk: bytes) -> bytes:
-        if not self.rest and chunk.endswith(b"\n\n"):
+        """Looks only at what is new: an event of megabytes comes in thousands of chunks."""
+        if not self._parts and chunk.endswith(b"\n\n"):
             return chunk
-        buffer = self.rest + chunk if self.rest else chunk
-        end = _last_end(buffer)
-        self.rest = buffer[end:]
-        if len(self.rest) > MAX_EVENT:
+        held = len(self._tail)
+        window = self._tail + chunk if held else chunk
+        end = _last_end(window)
+        if not end:
+            self._keep(chunk, window)
+            return b""
+        block = b"".join((*self._parts, chunk[: end - held]))
+        self._parts, self._size, self._tail = [], 0, b""
+        if end != len(window):
+            self._keep(chunk[end - held :], window[end:])
+        return block
+
+    def _keep(self, chunk: bytes, window: bytes) -> None:
+        if chunk:
+            self._parts.append(chunk)
+            self._size += len(chunk)
+            self._tail = window[-LONGEST_END + 1 :]
+        if self._size > MAX_EVENT:
             raise UpstreamFailed("The upstream sent one event that is larger than the house relays.")
-        return buffer[:end] if end != len(buffer) else buffer
 
 
 def events(block: bytes) -> Iterator[bytes]:

@@ -58,7 +58,15 @@ class Refused(UpstreamFailed):
     sent = False
 
 
-def _translate(error: PyreqwestError) -> UpstreamFailed:
+class Unsendable(UpstreamFailed):
+    """A header that came from the caller holds what no header may (RFC 9110, 5.5): not every server refuses it."""
+
+    status = 400
+    code = "bad_header"
+    sent = False
+
+
+def _translate(error: PyreqwestError) -> Lost | TimedOut:
     causes = " ".join(cause["message"] for cause in (getattr(error, "details", None) or {}).get("causes") or ())
     if isinstance(error, TimeoutError):
         if "Connect)" in causes:
@@ -75,6 +83,13 @@ def _heed_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+def _readable(headers: HeaderMap, name: str) -> list[str]:
+    try:
+        return list(headers.getall(name))
+    except ValueError:
+        return []
 
 
 class Prepared:
@@ -98,16 +113,24 @@ class Answer:
         self._reader = response.body_reader
         self.status = response.status
         self._inflate: Inflater | None = None
-        encoding = response.get_header("content-encoding")
+        encoding = self.header("content-encoding")
         if encoding is not None and encoding.strip().lower() not in ("", "identity"):
             self._inflate = Inflater(encoding.strip().lower())
 
     def header(self, name: str) -> str | None:
-        return self._response.get_header(name)
+        try:
+            return self._response.get_header(name)
+        except ValueError:
+            return None
 
     def headers(self) -> list[tuple[str, str]]:
-        """All headers, names in lower case."""
-        return list(self._response.headers.items())
+        """All headers, names in lower case, but for those whose value is not ASCII: one of them is no reason to lose an
+        answer that was paid for."""
+        headers = self._response.headers
+        try:
+            return list(headers.items())
+        except ValueError:
+            return [(name, value) for name in dict.fromkeys(headers.keys()) for value in _readable(headers, name)]
 
     async def chunk(self) -> bytes | None:
         """The next bytes, None at the end. Raises Lost or TimedOut."""
@@ -176,7 +199,7 @@ class Inflater:
 class Upstream:
     """One origin with its limits: a pool of connections to an address that was checked."""
 
-    __slots__ = ("_allow_private", "_client", "_host", "_lock", "_next", "_pinned_until", "_port", "_timeouts", "in_flight")
+    __slots__ = ("_address", "_allow_private", "_client", "_found", "_host", "_looking", "_next", "_pinned_until", "_port", "_timeouts")
 
     def __init__(self, url: str, *, allow_private: bool, timeouts: tuple[float, float, float]) -> None:
         """`timeouts` are connect, read (between two bytes) and total, in seconds. Raises Refused for a URL that no
@@ -190,8 +213,9 @@ class Upstream:
         self._client: Client | None = None
         self._pinned_until = 0.0
         self._next = 0
-        self._lock = asyncio.Lock()
-        self.in_flight = 0
+        self._address = ""
+        self._found = 0
+        self._looking: asyncio.Task[Client] | None = None
 
     async def send(
         self,
@@ -206,23 +230,20 @@ class Upstream:
         client = self._client
         if client is None or self._pinned_until < time.monotonic():
             client = await self._connectable()
-        if isinstance(url, Prepared):
-            builder = client.request(method, url.url).headers(url.headers)
-            for name, value in headers:
-                builder = builder.header(name, value)
-        else:
-            builder = client.request(method, url).headers(headers)
-        builder = builder.streamed_read_buffer_limit(0 if stream else HELD_BACK)
-        if body:
-            builder = builder.body_bytes(body)
-        request = builder.build_streamed()
-        try:
-            response = await request.__aenter__()
-        except PyreqwestError as error:
-            if isinstance(error, ConnectError):
-                self._pinned_until = 0.0
-                self._next += 1
-            raise _translate(error) from error
+        tries = 1
+        while True:
+            request = _request(client, method, url, headers=headers, body=body, stream=stream)
+            try:
+                response = await request.__aenter__()
+                break
+            except PyreqwestError as error:
+                lost = _translate(error)
+                if not lost.sent:
+                    self._give_up(client)
+                if lost.sent or tries >= self._found or not isinstance(error, ConnectError):
+                    raise lost from error
+            tries += 1
+            client = await self._connectable()
         try:
             _heed_cancellation()
             if 300 <= response.status < 400:
@@ -232,14 +253,44 @@ class Upstream:
             await request.__aexit__(None, None, None)
             raise
 
+    def _give_up(self, client: Client) -> None:
+        """No connection came about: the next call goes to the next address. The first to notice says so for all."""
+        if client is self._client:
+            self._client = None
+            self._next += 1
+
     async def _connectable(self) -> Client:
-        async with self._lock:
-            if self._client is not None and self._pinned_until >= time.monotonic():
-                return self._client
+        """One look-up serves all who wait for it, each for no longer than for a connection."""
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look_up())
+            self._looking.add_done_callback(self._looked_up)
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._looking), self._timeouts[0])
+        except TimeoutError:
+            raise Lost("The upstream's name did not resolve in time.", sent=False) from None
+
+    def _looked_up(self, task: asyncio.Task[Client]) -> None:
+        self._looking = None
+        if not task.cancelled():
+            task.exception()  # those who waited have it; it is nobody's when all of them had no more time
+
+    async def _look_up(self) -> Client:
+        """The connections at hand are kept as long as their address is among the name's, and while no name resolves."""
+        try:
             addresses = await self._addresses()
-            self._client = self._build(addresses[self._next % len(addresses)])
-            self._pinned_until = time.monotonic() + PIN_SECONDS
-            return self._client
+        except Lost:
+            if self._client is None:
+                raise
+        except Refused:
+            self._client = None
+            raise
+        else:
+            self._found = len(addresses)
+            if self._client is None or self._address not in addresses:
+                self._address = addresses[self._next % len(addresses)]
+                self._client = self._build(self._address)
+        self._pinned_until = time.monotonic() + PIN_SECONDS
+        return self._client
 
     async def _addresses(self) -> list[str]:
         try:
@@ -275,6 +326,24 @@ class Upstream:
         if not _is_literal(self._host):
             builder = builder.resolve(self._host, address, self._port)
         return builder.build()
+
+
+def _request(
+    client: Client, method: str, url: str | Prepared, *, headers: Sequence[tuple[str, str]], body: bytes, stream: bool
+) -> StreamRequest:
+    try:
+        if isinstance(url, Prepared):
+            builder = client.request(method, url.url).headers(url.headers)
+            for name, value in headers:
+                builder = builder.header(name, value)
+        else:
+            builder = client.request(method, url).headers(headers)
+    except ValueError:
+        raise Unsendable("A header holds a character that no header may hold.") from None
+    builder = builder.streamed_read_buffer_limit(0 if stream else HELD_BACK)
+    if body:
+        builder = builder.body_bytes(body)
+    return builder.build_streamed()
 
 
 def _is_literal(host: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 
 import pytest
@@ -63,3 +64,11 @@ def test_an_endless_event_is_refused_before_it_fills_the_memory() -> None:
 def test_an_event_of_ours_is_read_back() -> None:
     assert sse.event(b"{}", name=b"error") == b"event: error\ndata: {}\n\n"
     assert sse.data_of(sse.event(b"{}")) == b"{}"
+
+
+def test_an_event_of_megabytes_in_small_chunks_costs_no_more_than_its_bytes() -> None:
+    """Looking at all that is held with every chunk took 46 s of the worker for an event like this one."""
+    event, splitter, started = b"data: " + b"x" * (4 << 20) + b"\n\n", sse.Splitter(), time.process_time()
+    blocks = [block for start in range(0, len(event), 1000) if (block := splitter.feed(event[start : start + 1000]))]
+    assert blocks == [event]
+    assert time.process_time() - started < 3

@@ -7,7 +7,7 @@ import msgspec
 from dataplane.call import Meter, Usage
 from dataplane.errors import HouseError
 from dataplane.sse import Splitter, data_of, event, events
-from llmgateway.proxy.dialects.endpoint import FORWARDED, Endpoint, headers
+from llmgateway.proxy.dialects.endpoint import FORWARDED, UNREADABLE, Endpoint, headers
 from llmgateway.proxy.dialects.errors import anthropic, anthropic_object
 from llmgateway.proxy.usage import MessagesUsage, from_messages, merge_messages
 
@@ -43,7 +43,7 @@ class MessagesMeter(Meter):
         try:
             self._known = _answers.decode(body).usage
             self._complete = self._known is not None
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             self._complete = False
         return body
 
@@ -64,7 +64,7 @@ class MessagesMeter(Meter):
             return
         try:
             told = _events.decode(data)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return
         if told.type == "error":
             self.failed = True

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
+
 from dataplane.asgi import Headers, Request
 from dataplane.call import Meter
 from dataplane.errors import HouseError
@@ -18,6 +20,10 @@ def headers(*names: str) -> tuple[tuple[bytes, str], ...]:
 
 FORWARDED = headers("accept", "user-agent", "idempotency-key", "http-referer", "x-title")
 """Headers of the caller that go upstream in every dialect. Credentials and cookies never do."""
+
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding an answer may raise, whatever a provider sends. It is the caller's to judge then, and is relayed."""
 
 
 def nothing_owned(fields: Fields) -> dict[str, object]:

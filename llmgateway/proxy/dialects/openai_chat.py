@@ -12,7 +12,7 @@ from dataplane.call import Meter, Usage
 from dataplane.errors import BadRequest, HouseError
 from dataplane.sse import Splitter, data_of, event, events
 from llmgateway.proxy.body import Fields
-from llmgateway.proxy.dialects.endpoint import FORWARDED, Endpoint, headers
+from llmgateway.proxy.dialects.endpoint import FORWARDED, UNREADABLE, Endpoint, headers
 from llmgateway.proxy.dialects.errors import openai, openai_object
 from llmgateway.proxy.usage import ChatUsage, from_chat
 
@@ -69,7 +69,7 @@ class ChatMeter(Meter):
     def whole(self, body: bytes) -> bytes:
         try:
             self._last = _answers.decode(body).usage
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             self._last = None
         return body
 
@@ -94,7 +94,7 @@ class ChatMeter(Meter):
             return True
         try:
             chunk = _chunks.decode(data)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return True
         if bytes(chunk.error) not in (b"", b"null"):
             self.failed = True

@@ -7,7 +7,7 @@ import msgspec
 from dataplane.call import Meter, Usage
 from dataplane.errors import HouseError
 from dataplane.sse import Splitter, data_of, event, events
-from llmgateway.proxy.dialects.endpoint import Endpoint
+from llmgateway.proxy.dialects.endpoint import UNREADABLE, Endpoint
 from llmgateway.proxy.dialects.errors import openai
 from llmgateway.proxy.dialects.openai_chat import OPENAI_FORWARDED
 from llmgateway.proxy.usage import ResponsesUsage, from_responses
@@ -40,7 +40,7 @@ class ResponsesMeter(Meter):
     def whole(self, body: bytes) -> bytes:
         try:
             self._last = _answers.decode(body).usage
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             self._last = None
         return body
 
@@ -61,7 +61,7 @@ class ResponsesMeter(Meter):
             return
         try:
             told = _events.decode(data)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return
         if told.type in ("error", "response.failed"):
             self.failed = True

@@ -150,3 +150,20 @@ def test_a_deployment_of_weight_zero_gets_nothing_while_another_stands(
     for _ in range(20):
         assert house.post(CHAT).status_code == 200
     assert provider.asked == []
+
+
+def test_what_another_deployment_costs_is_counted_when_the_first_refuses_the_houses_account(
+    house: House, provider: Provider, spare: tuple[Provider, str]
+) -> None:
+    other, spare_url = spare
+    two_deployments(house, spare_url)
+    house.contents.budget(f"team:{house.team}", 139_200)
+    house.publish()
+    provider.fallback = said({"error": {"message": "bad key sk-openai"}}, status=401)
+    other.fallback = said(CHAT.answer)
+
+    assert [house.post(CHAT).status_code for _ in range(3)] == [200, 402, 402]
+
+    first, second = house.all_settled(2)
+    assert (first.outcome, first.status, first.cost) == ("error", 401, "0")
+    assert (second.provider, second.cost) == ("spare", "0.0001392")
