@@ -53,7 +53,7 @@ def test_a_keys_last_use_is_known_from_the_ledger(owner: Any, django_capture_on_
 
     observed._marked.clear()
     key, _ = make_key(owner)
-    at = time.time()
+    at = float(int(time.time()))
 
     def called(when: float) -> None:
         event = UsageEvent(
