@@ -50,9 +50,7 @@ def ailing(user: Any) -> list[Ailing]:
 
 
 def _sick(model: type[Server] | type[Agent], word: str, user: Any) -> list[Ailing]:
-    found: list[Server | Agent] = list(
-        visible_to(model.objects.filter(status=Status.ACTIVE, health__in=STATES), user).order_by("slug")[:50]
-    )
+    found: Any = visible_to(model.objects.filter(status=Status.ACTIVE, health__in=STATES), user).order_by("slug")[:50]
     return [
         Ailing(
             name=item.slug,
