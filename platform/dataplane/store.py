@@ -208,6 +208,17 @@ class Store:
             return False
         return True
 
+    def keep_only(self, names: Iterable[str], *, version: int) -> int:
+        """Takes away what a source does not know of, which speaks for `version`: what is held of that version or a newer one
+        stays. Returns how many sections went."""
+        unknown = self._sections.keys() - set(names)
+        return self.apply([Section(name=name, version=version, body=b"") for name in sorted(unknown) if self._sections[name].body])
+
+    @property
+    def count(self) -> int:
+        """How many sections are held, those that are gone included."""
+        return len(self._sections)
+
     def versions(self) -> dict[str, int]:
         """Version held of each section, to ask a source for what is newer."""
         return {name: section.version for name, section in self._sections.items()}

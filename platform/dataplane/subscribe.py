@@ -3,6 +3,7 @@
     ch:snapshot          hash     section name → encoded Section
     ch:snapshot:index    zset     section name by the version that last changed it
     ch:snapshot:version  string   the newest version; absent after Redis has lost its data: then nothing is taken away
+    ch:snapshot:ahead    string   a version that a gateway has and Redis does not: the control plane goes on above it
     ch:snapshot          channel  a message per publication
 
 Redis away changes nothing about what is served: the store keeps its last good sections, also across a restart.
@@ -27,6 +28,7 @@ from dataplane.store import Store
 SECTIONS = CHANNEL = "ch:snapshot"
 INDEX = "ch:snapshot:index"
 VERSION = "ch:snapshot:version"
+AHEAD = "ch:snapshot:ahead"
 
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 0.5
@@ -90,9 +92,20 @@ class Subscriber:
             bodies: list[Any] = self._redis.hmget(SECTIONS, names[start : start + AT_ONCE])
             taken += self._store.apply(_decoded(bodies))
         if version:
+            taken += self._reconcile(version)
             self._seen = version
             self._store.save()
         return taken
+
+    def _reconcile(self, version: int) -> int:
+        """What is held here may be of another history: from before the database was restored, or of another house. Then
+        the control plane is told, since only what is newer than what is held is ever taken."""
+        held = self._store.current.version
+        if held > version:
+            self._redis.set(AHEAD, held)
+        if self._store.count > self._redis.zcard(INDEX):
+            return self._store.keep_only((name.decode() for name in self._redis.zrange(INDEX, 0, -1)), version=version)
+        return 0
 
     def _heard(self) -> None:
         if not self.reachable:

@@ -10,9 +10,10 @@ import pytest
 from redis import Redis
 
 from config.models import PublishedSection
-from config.publish import publish_everything, publish_pending, published_version
-from config.push import push_to_redis
+from config.publish import _followers, follow, publish_everything, publish_pending, published_version
+from config.push import Feed, push_to_redis
 from dataplane.principal import digest
+from dataplane.snapshot import KeyRecord, KeySection, PrincipalRecord, Section, ServerRecord, TeamSection, encode, key_shard
 from dataplane.store import Store
 from dataplane.subscribe import INDEX, SECTIONS, VERSION, Subscriber
 from identity import actions
@@ -186,3 +187,72 @@ async def test_a_subscriber_hears_at_once_and_finds_back_after_an_outage(redis_u
 def _url(client: Redis) -> str:
     options = client.connection_pool.connection_kwargs
     return f"redis://{options['host']}:{options['port']}/{options['db']}"
+
+
+def of_another_history(store: Store, version: int) -> bytes:
+    """What a gateway holds from before its database was renewed: a key and a server that nobody knows any more."""
+    found = digest(b"pepper", "ch_00000001_of another history")
+    who = PrincipalRecord(ref="user:1", name="gone", kind="person")
+    keys = KeySection(keys=(KeyRecord(id=1, name="gone", prefix="00000001", digest=found, principal=who),))
+    server = ServerRecord(id=1, slug="gone", name="gone", url="http://gone.example/")
+    sections = {key_shard(found): keys, "mcp:gone": server, "teams": TeamSection()}
+    store.apply([Section(name=name, version=version, body=encode(body)) for name, body in sections.items()])
+    return found
+
+
+@pytest.mark.parametrize("redis_was_emptied", [True, False])
+def test_a_gateway_that_is_ahead_of_a_renewed_database_comes_to_serve_what_that_says(
+    redis_was_emptied: bool, owner: User, client: Redis, store: Store, subscriber: Subscriber, settings: Any
+) -> None:
+    gone = of_another_history(store, 5000)
+    if not redis_was_emptied:
+        client.hset(SECTIONS, "mcp:gone", encode(Section(name="mcp:gone", version=5000, body=b"")))
+        client.zadd(INDEX, {"mcp:gone": 5000})
+        client.set(VERSION, 5000)
+    found = issue(owner, "one", settings)
+    for _ in range(2):
+        push(client)
+        subscriber.catch_up()
+
+    assert store.current.key(gone) is None
+    assert store.current.key(found) is not None
+    assert "gone" not in store.current.mcp
+    assert client.zscore(INDEX, "mcp:gone") is None
+    later = issue(owner, "two", settings)
+    push(client)
+    subscriber.catch_up()
+    assert store.current.key(later) is not None
+
+
+def test_a_redis_with_an_old_copy_takes_nothing_away_while_the_database_is_away(
+    owner: User, client: Redis, store: Store, subscriber: Subscriber, settings: Any
+) -> None:
+    push(client)
+    issue(owner, "one", settings)
+    old = client.dump(SECTIONS), client.dump(INDEX), client.get(VERSION)
+    found = issue(owner, "two", settings)
+    push(client)
+    subscriber.catch_up()
+    client.flushdb()
+    for name, value in zip((SECTIONS, INDEX), old, strict=False):
+        if value is not None:
+            client.restore(name, 0, value)
+    client.set(VERSION, 1)
+    subscriber.catch_up()
+    assert store.current.key(found) is not None
+
+
+def test_the_all_in_one_with_a_renewed_database_serves_what_that_says(owner: User, store: Store, settings: Any) -> None:
+    gone = of_another_history(store, 5000)
+    found = issue(owner, "one", settings)
+    feed = Feed(store, before=lambda: None)
+    follow(feed)
+    try:
+        feed()
+        assert store.current.key(gone) is None
+        assert store.current.key(found) is not None
+        assert store.current.mcp == {}
+        later = issue(owner, "two", settings)
+        assert store.current.key(later) is not None
+    finally:
+        _followers.remove(feed)
