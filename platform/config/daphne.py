@@ -29,6 +29,9 @@ STALLED_SECONDS = 60.0
 INTERRUPTED_DRAIN_SECONDS = 3.0
 """Ctrl-C at a terminal: somebody waits in front of it."""
 
+FAREWELL_SECONDS = 0.1
+"""For the closing frames of sockets to leave before the loop ends."""
+
 REQUEST_CHUNK = 64 * 1024
 
 Hook = Callable[[], Awaitable[None]]
@@ -113,20 +116,22 @@ class HouseServer(Server):
         await self._on_drain()
         for port in self.ports:
             await defer.maybeDeferred(port.stopListening).asFuture(asyncio.get_running_loop())
-        self._close_sockets()
+        await self._close_sockets()
         while (running := self._running()) and time.monotonic() - started < self._drain_seconds:
             await asyncio.wait(running, timeout=0.25, return_when=asyncio.FIRST_COMPLETED)
-        for task in self._running():
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._running(), return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         await self._on_stop()
         log.info("server.drained", seconds=round(time.monotonic() - started, 3), cut=len(running))
 
-    def _close_sockets(self) -> None:
+    async def _close_sockets(self) -> None:
         """Live views reconnect on their own; waiting for them would hold every restart up to the very end."""
-        for protocol in list(self.connections):
-            if not isinstance(protocol, HouseRequest):
-                protocol.serverClose(code=1012)
+        sockets = [protocol for protocol in self.connections if not isinstance(protocol, HouseRequest)]
+        for protocol in sockets:
+            protocol.going_away()
+        if sockets:
+            await asyncio.sleep(FAREWELL_SECONDS)
 
     def _running(self) -> list[asyncio.Future[Any]]:
         return [

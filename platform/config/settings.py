@@ -129,9 +129,9 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if CUSTOMHOUSE.secure else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = CUSTOMHOUSE.secure
-SECURE_SSL_REDIRECT = CUSTOMHOUSE.secure
-# /livez and /readyz are asked by the machine itself, over plain HTTP.
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
+# TLS ends in front of the house, so only the proxy's word tells how somebody came; without it everybody seems to have
+# come in plain, and a redirect would go round for ever.
+SECURE_SSL_REDIRECT = CUSTOMHOUSE.secure and CUSTOMHOUSE.trust_proxy
 if CUSTOMHOUSE.trust_proxy:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"

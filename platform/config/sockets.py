@@ -8,6 +8,8 @@ from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 
 from config.channel import Gate
 
+SERVICE_RESTART = 1012
+
 
 class HouseWebSocket(WebSocketProtocol):
     gate: Gate | None = None
@@ -23,6 +25,11 @@ class HouseWebSocket(WebSocketProtocol):
         if self.gate is not None:
             self.gate.stopProducing()
         super().onClose(wasClean, code, reason)
+
+    def going_away(self) -> None:
+        """Tells the client to come back: 1012 is "service restart", which `sendClose` takes for a code that only others use."""
+        if self.state == self.STATE_OPEN:
+            self.sendCloseFrame(code=SERVICE_RESTART)
 
     def abort(self) -> None:
         self.transport.abortConnection()

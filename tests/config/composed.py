@@ -67,6 +67,8 @@ class Composed:
         for url in (self.web, *self.gateways):
             wait_for(lambda url=url: self._ready(url), within=60, what=f"{url} getting ready")
         self.tour = self._set_up()
+        for url in self.gateways:
+            wait_for(lambda url=url: self._knows_key(url), within=1, what=f"the tour's key at {url}")
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -111,6 +113,10 @@ class Composed:
             return httpx.get(f"{url}/readyz", timeout=2, trust_env=False).status_code == 200
         except httpx.TransportError:
             return False
+
+    def _knows_key(self, url: str) -> bool:
+        with self.client(url) as client:
+            return client.get("/v1/models").status_code == 200
 
     def _port(self, name: str) -> int:
         self.ports[name] = free_port()

@@ -18,7 +18,7 @@ CHUNK = b"x" * 65536
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "websocket":
-        await _socket(receive, send)
+        await (_quiet_socket(receive, send) if scope["path"] == "/ws/quiet" else _socket(receive, send))
         return
     path = scope["path"]
     headers = [(b"content-type", b"text/plain")]
@@ -62,6 +62,13 @@ async def _socket(receive: Any, send: Any) -> None:
     for number in range(4000):
         note("frames", str(number))
         await send({"type": "websocket.send", "bytes": CHUNK})
+
+
+async def _quiet_socket(receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+    note("accepted", "yes")
+    note("left", str((await receive())["code"]))
 
 
 def note(name: str, text: str) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from uuid import uuid4
 
 import httpx
@@ -109,6 +110,23 @@ def admin_of(house: Composed) -> Iterator[httpx.Client]:
         answer = client.post("/admin/login/?next=/admin/", data=form, headers={"referer": house.web})
         assert answer.status_code == 302
         yield client
+
+
+def test_a_task_is_done_by_the_worker(house: Composed) -> None:
+    program = "from registry.models import Server; print(Server.objects.get().checked_at)\n"
+    program += "from registry.tasks import check_servers; check_servers.delay()"
+    before = house.manage("shell", "-v0", "-c", program).splitlines()[0]
+
+    def checked() -> bool:
+        with house.client(house.web, house.tour["admin_key"]) as client:
+            found = client.get("/api/v1/servers/").json()["results"]
+            return bool(found) and _instant(found[0]["checked_at"]) > _instant(before)
+
+    wait_for(checked, within=20, what="the check by the worker")
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def test_with_the_database_stopped_gateways_keep_serving_and_the_ledger_is_complete_afterwards(house: Composed) -> None:

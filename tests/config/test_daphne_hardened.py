@@ -119,6 +119,17 @@ def test_a_websocket_client_that_does_not_read_holds_the_application_back(served
         assert 0 < _settled_count(served, "frames") < 200
 
 
+def test_sigterm_tells_sockets_to_come_back_and_does_not_wait_for_them(served: Served) -> None:
+    handshake = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+    with served.connect() as client:
+        client.sendall(request("/ws/quiet", *handshake))
+        assert client.recv(4096).startswith(b"HTTP/1.1 101 ")
+        wait_for(lambda: served.note("accepted"))
+        served.process.send_signal(signal.SIGTERM)
+        assert client.recv(4096)[:4] == b"\x88\x02" + (1012).to_bytes(2, "big")
+    assert served.process.wait(timeout=10) == 0
+
+
 def test_a_client_that_never_reads_is_cut_off_in_the_end(tmp_path: Path) -> None:
     served = Served(tmp_path, "STALLED_SECONDS=0.5")
     try:

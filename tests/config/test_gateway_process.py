@@ -152,3 +152,17 @@ def test_a_composed_house_without_secrets_refuses_to_start(tmp_path: Path) -> No
     process = Process("gateway", [sys.executable, "-m", "config.server", "gateway"], env, tmp_path / "log")
     assert process.process.wait(timeout=20) == 1
     assert "CUSTOMHOUSE_KEY_PEPPER" in process.output()
+
+
+def test_daphne_on_a_port_that_is_taken_says_so_and_ends(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        env = environ(
+            CUSTOMHOUSE_HOME=str(tmp_path), CUSTOMHOUSE_REDIS_URL=f"redis://127.0.0.1:{free_port()}/0",
+            CUSTOMHOUSE_SECRET_KEY="k" * 40, CUSTOMHOUSE_KEY_PEPPER=PEPPER.decode(), CUSTOMHOUSE_SEAL_KEY=SEAL,
+            PORT=str(taken.getsockname()[1]),
+        )  # fmt: skip
+        process = Process("gateway", [sys.executable, "-m", "config.server", "gateway"], env, tmp_path / "log")
+        assert process.process.wait(timeout=30) == 1
+    assert "Address already in use" in process.output()
