@@ -27,7 +27,7 @@ import msgspec
 from dataplane import money
 from dataplane.errors import AuthorityUnavailable
 from dataplane.events import Intent, Lease, UsageEvent
-from dataplane.segments import Replay, Segment, Slice, journals, replay, take
+from dataplane.segments import Replay, Segment, Slice, journals, mend, replay, take
 from dataplane.shipper import Orphan
 
 if TYPE_CHECKING:
@@ -207,12 +207,8 @@ def seize(directory: Path, name: str, paths: list[Path]) -> Orphan | None:
 
 def finish(orphan: Orphan) -> tuple[Replay, list[UsageEvent]]:
     """Settles what is open, in the journal itself. What it says afterwards, and the events added."""
-    last = orphan.segments[-1]
-    with last.path.open("rb") as file:
-        whole = _end_of_whole_lines(file.read())
-    if whole != last.size:
-        os.ftruncate(last.fd, whole)
-        last.size = whole
+    if [segment for segment in orphan.segments if mend(segment)]:
+        log.error("journal %s: the machine went down before all of it was on disk", orphan.name)
     state = replay(segment.path for segment in orphan.segments)
     if state.unreadable:
         log.error("journal %s: %d unreadable lines", orphan.name, state.unreadable)
@@ -231,7 +227,3 @@ def append(orphan: Orphan, lines: list[UsageEvent] | list[Lease]) -> None:
         last = orphan.segments[-1]
         last.append(b"".join(_encode(line) + b"\n" for line in lines))
         os.fdatasync(last.fd)
-
-
-def _end_of_whole_lines(data: bytes) -> int:
-    return data.rfind(b"\n") + 1

@@ -32,6 +32,7 @@ ROOM = 64 * 1024
 READ_SIZE = 256 * 1024
 """Most bytes of one chunk: one database batch, one stream entry."""
 
+_HOLE = re.compile(rb"\0+")
 _decoder = msgspec.json.Decoder(Intent | UsageEvent | Lease)
 
 
@@ -214,6 +215,27 @@ def read_chunk(path: Path, position: Position) -> Chunk | None:
         return None
     lines = [line for line in data[: end - 1].split(b"\n") if line.startswith(SETTLED)]
     return Chunk(position, Position(position.seq, position.offset + end), lines)
+
+
+def mend(segment: Segment) -> bool:
+    """Makes a dead worker's segment readable to its last line; whether there was anything to mend.
+
+    Pages of a mapping reach the disk in any order, so a machine that lost its power may have left a hole of zeros with
+    whole lines behind it. The hole becomes empty lines, which keeps every offset; what it tore is unreadable and counted."""
+    data = segment.path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole != segment.size:
+        os.ftruncate(segment.fd, whole)
+        segment.size = whole
+    holes = [match.span() for match in _HOLE.finditer(data, 0, whole)]
+    if holes:
+        with segment.path.open("r+b") as file:  # the segment's own descriptor only appends
+            for start, end in holes:
+                file.seek(start)
+                file.write(b"\n" * (end - start))
+            file.flush()
+            os.fdatasync(file.fileno())
+    return bool(holes)
 
 
 def _written(data: bytes) -> bytes:

@@ -104,7 +104,8 @@ class Subscriber:
         if held > version:
             self._redis.set(AHEAD, held)
         if self._store.count > self._redis.zcard(INDEX):
-            return self._store.keep_only((name.decode() for name in self._redis.zrange(INDEX, 0, -1)), version=version)
+            names: list[Any] = self._redis.zrange(INDEX, 0, -1)
+            return self._store.keep_only((name.decode() for name in names), version=version)
         return 0
 
     def _heard(self) -> None:
