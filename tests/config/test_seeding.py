@@ -6,17 +6,21 @@ import time
 from collections.abc import Iterator
 from decimal import Decimal
 
+import msgspec
 import pytest
+from django.db import OperationalError
 from redis import Redis
 
 from config.seeding import ONE_AT_A_TIME, keep_epoch, seed_new, seed_new_in_redis
 from dataplane.authority import LocalAuthority
 from dataplane.events import UsageEvent
 from dataplane.ids import new_id
+from dataplane.outlets import STREAM
 from dataplane.redis_authority import RedisAuthority
 from dataplane.windows import budget_account
 from identity.models import Team
 from usage.actions import set_budget
+from usage.drain import GROUP
 from usage.ledger import record
 from usage.models import Budget
 
@@ -37,11 +41,18 @@ def client(redis_url: str) -> Iterator[Redis]:
 
 
 def spend(team: Team, cost: str) -> None:
-    event = UsageEvent(
+    record([event_of(team, cost)])
+
+
+def put_on_the_stream(client: Redis, team: Team, cost: str, *, tag: str) -> None:
+    client.xadd(STREAM, {"source": "gateway-1", "tag": tag, "lines": msgspec.json.encode(event_of(team, cost))})
+
+
+def event_of(team: Team, cost: str) -> UsageEvent:
+    return UsageEvent(
         id=new_id(), request_id=new_id(), at=time.time(), plane="llm", principal="user:1", principal_name="ci", key=1, key_name="k",
         outcome="ok", status=200, team=team.pk, team_name=team.name, model="m", usage={"input": 1}, cost=cost, price="override:m@2026-01-1",
     )  # fmt: skip
-    record([event])
 
 
 def account(budget: Budget) -> str:
@@ -115,3 +126,37 @@ def test_a_new_budget_in_redis_starts_from_what_was_spent(research: Team, client
     budget = set_budget(actor=None, subject=research, limit="10")
     seed_new_in_redis(redis_url)
     assert free_in_redis(redis_url, budget) == 4 * DOLLAR
+
+
+def test_what_waits_in_the_stream_is_in_the_ledger_before_an_epoch_begins(
+    research: Team, budget: Budget, client: Redis, redis_url: str
+) -> None:
+    """A server that came back with its stream, and a drain that died with an entry in its hands."""
+    spend(research, "1")
+    for number in range(40):
+        put_on_the_stream(client, research, "0.1", tag=f"1:{number}")
+    client.xgroup_create(STREAM, GROUP, id="0")
+    assert client.xreadgroup(GROUP, "a drain that died", {STREAM: ">"}, count=3)
+
+    keep_epoch(client, redis_url)
+
+    assert free_in_redis(redis_url, budget) == 5 * DOLLAR
+    assert client.xlen(STREAM) == 0
+    assert client.llen(f"{STREAM}:done:gateway-1") == 40
+
+
+def test_no_epoch_begins_while_the_stream_can_not_be_drained(
+    research: Team, budget: Budget, client: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> int:
+        raise OperationalError("the database is away")
+
+    put_on_the_stream(client, research, "4", tag="1:0")
+    with monkeypatch.context() as patched:
+        patched.setattr("usage.ledger.record_lines", away)
+        with pytest.raises(OperationalError):
+            keep_epoch(client, redis_url)
+    assert not client.exists("ch:epoch")
+    assert not client.exists(ONE_AT_A_TIME)
+    keep_epoch(client, redis_url)
+    assert free_in_redis(redis_url, budget) == 6 * DOLLAR
