@@ -74,7 +74,7 @@ def keep_epoch(client: Redis, url: str) -> None:
 def drain_usage(client: Redis, url: str) -> None:
     """Returns when all that waits in the stream at this moment is in the ledger, what a dead drain had taken included; the
     ledger takes nothing twice from one that lives. Raises what Redis and the database raise."""
-    newest: list[Any] = client.xrevrange(STREAM, count=1)
+    newest: Any = client.xrevrange(STREAM, count=1)
     if not newest:
         return
     last, with_own_timeout = newest[0][0], client_for(url)

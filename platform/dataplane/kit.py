@@ -78,6 +78,8 @@ class Kit:
         self.active: set[Exchange] = set()
         self.draining = False
         self._background = background
+        self._begun = 0
+        self._listening = False
         self._sweeper: asyncio.Task[None] | None = None
         self._starting: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -91,7 +93,8 @@ class Kit:
         return self._sweeper is not None
 
     async def start(self) -> None:
-        """Idempotent; the first of lifespan and first request does it, others wait for it."""
+        """Idempotent; the first of lifespan and first request does it, others wait for it. Where a part can't start it raises
+        what that raised; the next one to ask goes on from there, for a thread can't be started twice."""
         if self._starting is None:
             self._starting = asyncio.Lock()
         async with self._starting:
@@ -101,10 +104,13 @@ class Kit:
             if not self.store.ready:
                 await asyncio.to_thread(self.store.load)
             self._configure(self.store.current)
-            self.store.listen(self._swapped)
+            if not self._listening:
+                self.store.listen(self._swapped)
+                self._listening = True
             await self.limits.start()
-            for part in self._background:
-                await part.start()
+            while self._begun < len(self._background):
+                await self._background[self._begun].start()
+                self._begun += 1
             self._sweeper = asyncio.create_task(self._sweep())
 
     async def close(self, *, patience: float = 120.0) -> None:
@@ -120,11 +126,19 @@ class Kit:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
             self._sweeper = None
-        for part in reversed(self._background):
-            await part.close()
-        await self.limits.close()
-        await asyncio.to_thread(self.store.save)
+        for part in reversed(self._background[: self._begun]):
+            await self._ended(part.close())
+        await self._ended(self.limits.close())
+        await self._ended(asyncio.to_thread(self.store.save))
         self.journal.close()
+
+    @staticmethod
+    async def _ended(closing: Awaitable[object]) -> None:
+        """What one part can't do at its end (a full disk, a Redis that is away) keeps no other from its own."""
+        try:
+            await closing
+        except Exception:
+            log.exception("a part of the house could not end in order")
 
     def watch_over(self, exchange: Exchange) -> None:
         """From now until it leaves `active`, the call is looked at now and then."""
