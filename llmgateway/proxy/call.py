@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
 
 from dataplane.asgi import Headers, Request
 from dataplane.call import Call, Leg, Meter
@@ -17,6 +18,8 @@ from llmgateway.proxy.runtime import Deployment, Model, Runtime
 
 BYTES_PER_TOKEN = 3
 """For the most a prompt can cost: English text has about four bytes to a token, Chinese about three."""
+
+IDEMPOTENCY = b"idempotency-key"
 
 _PASSED = ("retry-after", "retry-after-ms", "x-should-retry")
 _PREFIXES = ("openai-", "anthropic-", "x-ratelimit-")
@@ -82,6 +85,8 @@ class ModelCall(Call):
         for key, name, text in endpoint.defaults:
             if key not in request.headers:
                 headers.append((name, text))
+        if (idempotency := request.headers.get(IDEMPOTENCY)) is not None:
+            headers.append((IDEMPOTENCY.decode(), _own(idempotency, self.key.principal.ref)))
         headers.append(("x-request-id", request.id))  # so that a call can be found in the provider's log as well
         target: str | Prepared = deployment.prepared(endpoint.path)
         if request.query:
@@ -121,6 +126,11 @@ class ModelCall(Call):
         if snapshot.llm is not self.snapshot.llm and not any(record.name == self.model for record in snapshot.llm.models):
             return False
         return f"model:{self.model}" in self.allowed(snapshot)
+
+
+def _own(idempotency: bytes, principal: str) -> str:
+    """All callers share the house's account at a provider: under one key two of them would get one answer."""
+    return sha256(principal.encode() + b"\0" + idempotency).hexdigest()
 
 
 def unknown_model(name: str) -> NotFound:

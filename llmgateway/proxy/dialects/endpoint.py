@@ -18,7 +18,7 @@ def headers(*names: str) -> tuple[tuple[bytes, str], ...]:
     return tuple((name.encode(), name) for name in names)
 
 
-FORWARDED = headers("accept", "user-agent", "idempotency-key", "http-referer", "x-title")
+FORWARDED = headers("accept", "user-agent", "http-referer", "x-title")
 """Headers of the caller that go upstream in every dialect. Credentials and cookies never do."""
 
 

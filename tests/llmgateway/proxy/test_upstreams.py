@@ -243,3 +243,16 @@ def test_messages_are_sent_with_a_version_even_when_the_caller_names_none(house:
     answer = house.http.post(MESSAGES.path, json=MESSAGES.body, headers={"x-api-key": house.key})
     assert answer.status_code == 200
     assert provider.last.header("anthropic-version") == "2023-06-01"
+
+
+def test_two_callers_never_share_an_idempotency_key_at_the_provider(house: House, provider: Provider) -> None:
+    """A provider answers a repeated key with what it answered first, and sees one account behind the house."""
+    provider.fallback = said(CHAT.answer)
+    other = house.contents.key("other", team=house.team)
+    house.publish()
+    for key in (house.key, house.key, other):
+        house.http.post(CHAT.path, json=CHAT.body, headers={**CHAT.headers(key), "idempotency-key": "order-17"})
+    first, again, foreign = (asked.header("idempotency-key") for asked in provider.asked)
+    assert first is not None
+    assert first == again != foreign
+    assert "order-17" not in (first, foreign)
