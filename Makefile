@@ -5,6 +5,9 @@ PY     := $(VENV)/bin/python
 ROOTS  := $(CURDIR):$(CURDIR)/platform
 export PYTHONPATH := $(ROOTS)
 
+# Test processes; each takes a Redis database of its own.
+PROCESSES ?= 2
+
 # Any Python from 3.11 on; PYTHON=/path/to/python chooses one.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
@@ -22,7 +25,7 @@ run: $(VENV)/runtime ## Serve everything on port 8000 (PORT, CUSTOMHOUSE_HOME), 
 	@exec $(PY) -m config.run
 
 test: $(VENV)/dev ## The whole suite; PostgreSQL and Redis tests run where the two answer
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
 lint: $(VENV)/dev ## Format, lint, types, import floors, migrations
 	$(VENV)/bin/ruff format --check .

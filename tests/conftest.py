@@ -19,6 +19,11 @@ from tests.people import acme, admin, owner, research, sales, stranger, team_mat
 __all__ = ["acme", "admin", "owner", "research", "sales", "stranger", "team_mate"]
 
 REDIS_URL = os.environ.get("CUSTOMHOUSE_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
+if (_worker := os.environ.get("PYTEST_XDIST_WORKER", "gw0")) != "gw0":
+    # Tests empty their Redis database, so each process of a parallel run has one of its own, counted down from the first.
+    _parts = urlsplit(REDIS_URL)
+    REDIS_URL = urlunsplit(_parts._replace(path=f"/{int(_parts.path.strip('/')) - int(_worker.removeprefix('gw'))}"))
+    os.environ["CUSTOMHOUSE_TEST_REDIS_URL"] = REDIS_URL
 DATABASE_URL = os.environ.get("CUSTOMHOUSE_TEST_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/")
 
 
