@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from dataplane.authority import LocalAuthority
 from dataplane.limits import Limits
 from dataplane.snapshot import BudgetRecord, KeyRecord, LimitRecord, PrincipalRecord, TeamRecord
 
@@ -61,3 +62,28 @@ async def until(condition: Callable[[], object], *, within: float = 5.0) -> None
     while not condition():
         assert time.monotonic() < end, "it did not come about in time"
         await asyncio.sleep(0.002)
+
+
+CENT = 10_000_000
+
+
+def limits_of(setup: object, *, clock: Clock | None = None, max_wait: float = 10.0) -> Limits:
+    limits = Limits(LocalAuthority(), clock=clock or Clock(), max_wait=max_wait)
+    limits.configure(setup)
+    return limits
+
+
+def admit(limits: Limits, caller: KeyRecord, *, reserve: int | None = CENT, tokens: int = 1):
+    """What a caller gets who can't wait: the admission or the refusal."""
+    admission = limits.try_admit(caller, reserve=reserve, tokens=tokens, model="m")
+    if admission is None:
+        return asyncio.run(limits.admit(caller, reserve=reserve, tokens=tokens, model="m"))
+    return admission
+
+
+def left(limits: Limits, account: str, limit: int) -> int:
+    """What could still be spent of an account by anyone."""
+    for lease in limits.pool.known():
+        lease.report(keep=False)
+    standing = limits.pool.local.peek_now(account, limit=limit)
+    return standing.free
