@@ -112,3 +112,18 @@ def rewrite(body: bytes, fields: Fields, owned: dict[str, object]) -> bytes:
     for name, value in owned.items():
         changed[name] = msgspec.Raw(_encoder.encode(value))
     return _encoder.encode(changed)
+
+
+REFERENCES = ("previous_response_id", "conversation", "prompt")
+_NESTED = (b'"file_id"', b'"file_url"', b'"image_url"', b'"container"')
+
+
+def refers_elsewhere(body: bytes, fields: Fields) -> bool:
+    """Whether the call names content that is not in its body, so that its size says little about its input."""
+    return any(name in fields for name in REFERENCES) or any(mark in body for mark in _NESTED)
+
+
+def is_true(fields: Fields, name: str) -> bool:
+    """Whether an optional member is literally true. What else it may be is for the upstream to judge."""
+    raw = fields.get(name)
+    return raw is not None and bytes(memoryview(raw)) == b"true"

@@ -21,6 +21,9 @@ BYTES_PER_TOKEN = 3
 
 IDEMPOTENCY = b"idempotency-key"
 
+REFERRED_TOKENS = 128_000
+"""Reserved for what a body only names (an image's address, a file, an earlier response): it may fill a context window."""
+
 _PASSED = ("retry-after", "retry-after-ms", "x-should-retry")
 _PREFIXES = ("openai-", "anthropic-", "x-ratelimit-")
 _OWN_ACCOUNT = frozenset(("openai-organization", "openai-project", "anthropic-organization-id"))
@@ -66,10 +69,16 @@ class ModelCall(Call):
             if (answers := bodies.integer(fields, "n")) is not None:
                 output *= max(1, answers)
         size = len(self._body)
+        most = size // BYTES_PER_TOKEN + 1
+        if bodies.refers_elsewhere(self._body, fields):
+            most += REFERRED_TOKENS
         if rates:
-            self.reserve = max(rate.reserve(input_tokens=size // BYTES_PER_TOKEN + 1, output_tokens=output) for rate in rates)
+            self.reserve = max(rate.reserve(input_tokens=most, output_tokens=output) for rate in rates)
         self.tokens = size // 4 + (asked or 0)
-        self.estimate = {"input": size // 4, "output": 0}
+        # What is made in the background is told to whoever fetches it, not to the call that ordered it: that one is
+        # settled with the most it can be.
+        in_background = endpoint.has_output and bodies.is_true(fields, "background")
+        self.estimate = {"input": most, "output": output} if in_background else {"input": size // 4, "output": 0}
         self.expectation = self.model
 
     def legs(self) -> Iterator[Leg]:

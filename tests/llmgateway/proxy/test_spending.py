@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from dataplane.snapshot import LimitRecord, PriceRecord
-from tests.fakes.dialects import CALLS, CHAT, STREAMED, Call, refusal
+from tests.fakes.dialects import CALLS, CHAT, RESPONSES, STREAMED, Call, refusal
 from tests.fakes.house import House, standard
 from tests.fakes.provider import Gate, Provider, Reply, said, streamed
 
@@ -198,6 +198,38 @@ def test_a_cost_is_exact_to_the_last_decimal(house: House, provider: Provider) -
     assert Decimal(answer.headers["x-customhouse-cost"]) == expected
     event = house.settled()
     assert (event.cost, event.price) == (answer.headers["x-customhouse-cost"], "price:odd:1")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"previous_response_id": "resp_1"},
+        {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "https://example.com/a.png"}]}]},
+    ],
+    ids=["response", "image"],
+)
+def test_five_calls_that_name_content_elsewhere_never_spend_more_than_the_budget(
+    more: dict[str, object], house: House, provider: Provider
+) -> None:
+    """Their bodies say nothing of how much the provider reads: here each costs a hundred times what its size tells."""
+    usage = {**RESPONSES.answer["usage"], "input_tokens": 100_000, "input_tokens_details": {"cached_tokens": 0}}
+    provider.fallback = said({**RESPONSES.answer, "usage": usage})
+    first = house.post(RESPONSES, max_output_tokens=16, **more)
+    cost = Decimal(first.headers["x-customhouse-cost"])
+    house.contents.budget(f"team:{house.team}", int(cost * 10**9 * 2) + 1)
+    house.publish()
+    with ThreadPoolExecutor(5) as pool:
+        answers = list(pool.map(lambda _: house.post(RESPONSES, max_output_tokens=16, **more), range(5)))
+    assert [answer.status_code for answer in answers].count(200) == 2
+
+
+def test_what_is_ordered_in_the_background_is_settled_with_the_most_it_can_be(house: House, provider: Provider) -> None:
+    """Its usage is told to whoever fetches it later: the order itself would be as good as free."""
+    provider.then(said({**RESPONSES.answer, "status": "queued", "output": [], "usage": None}))
+    assert house.post(RESPONSES, background=True, max_output_tokens=5_000).status_code == 200
+    event = house.settled()
+    assert event.estimated
+    assert event.usage["output"] == 5_000
 
 
 def test_a_full_journal_refuses_with_503_and_no_call_leaves(tmp_path: Path, provider: Provider, provider_url: str) -> None:
