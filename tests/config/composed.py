@@ -52,6 +52,14 @@ class Composed:
         self.ports: dict[str, int] = {}
 
     def __enter__(self) -> Composed:
+        try:
+            self._begin()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _begin(self) -> None:
         self.run("migrate")
         web = self._port("web")
         self.web = f"http://127.0.0.1:{web}"
@@ -69,7 +77,6 @@ class Composed:
         self.tour = self._set_up()
         for url in self.gateways:
             wait_for(lambda url=url: self._knows_key(url), within=1, what=f"the tour's key at {url}")
-        return self
 
     def __exit__(self, *error: object) -> None:
         for process in self.processes.values():

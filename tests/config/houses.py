@@ -43,11 +43,17 @@ def environ(**values: str) -> dict[str, str]:
     return {**inherited, "PYTHONPATH": ROOTS, **values}
 
 
+# A test run that is killed leaves no house behind: the kernel ends the child with its parent (prctl PR_SET_PDEATHSIG).
+LEASH = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execv(sys.argv[1], sys.argv[1:])"
+
+
 class Process:
     """A command of the house, its output in a file. `stop` sends SIGTERM and gives the exit status."""
 
     def __init__(self, name: str, command: list[str], env: Mapping[str, str], log: Path) -> None:
         self.name, self.log = name, log
+        if sys.platform == "linux":
+            command = [sys.executable, "-c", LEASH, *command]
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=dict(env), stdout=output, stderr=subprocess.STDOUT, start_new_session=True
@@ -69,6 +75,13 @@ class Process:
             self.kill()
             raise AssertionError(f"{self.name} did not stop within {within} s:\n{self.output()[-2000:]}") from None
 
+    def ends(self, *, within: float = 30.0) -> int:
+        """Its exit status, for one that is expected to end by itself."""
+        try:
+            return self.process.wait(timeout=within)
+        finally:
+            self.kill()
+
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
@@ -88,7 +101,7 @@ class Toured:
 
     def wait_for_tour(self) -> dict[str, str]:
         path = self.home / "tour.json"
-        wait_for(lambda: path.exists() or not self.process.running, within=90, what="the tour")
+        wait_for(lambda: path.exists() or not self.process.running, within=150, what="the tour")
         assert path.exists(), self.process.output()
         self.tour: dict[str, str] = json.loads(path.read_text())
         return self.tour

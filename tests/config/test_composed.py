@@ -20,6 +20,9 @@ from tests.config.composed import Composed
 from tests.config.houses import wait_for
 from tests.conftest import _named
 
+# Six processes start from nothing here, beside whatever else the machine does.
+pytestmark = pytest.mark.timeout(400)
+
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory, postgres_server: str, redis_server: str) -> Iterator[Composed]:

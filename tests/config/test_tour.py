@@ -17,6 +17,9 @@ from openai import OpenAI
 
 from tests.config.houses import Toured, environ, toured, wait_for
 
+# Houses start from nothing here, some of them twice, beside whatever else the machine does.
+pytestmark = pytest.mark.timeout(400)
+
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toured]:
