@@ -6,6 +6,7 @@ scanned once and unknown fields survive by construction.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import msgspec
@@ -79,16 +80,25 @@ def integer(fields: Fields, name: str) -> int | None:
 _DECISIVE = frozenset({"model", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens", "max_output_tokens"})
 
 
+MOST_SEEN = 1000
+_seen_plain: set[str] = set()
+"""Members that were found to be plain before: every call names the same few."""
+
+
 def refuse_ambiguous(fields: Fields) -> None:
     """Refuses a member that differs from one the gateway decides on only in case: a provider whose parser ignores case (Go's
     does) would read it as that one, and serve another model than the one that was granted and priced."""
     for name in fields:
+        if name in _seen_plain:
+            continue
         if name not in _DECISIVE and name.casefold() in _DECISIVE:
             text = f"The field {name[:64]!r} is ambiguous: it differs from {name.casefold()} only in case."
             raise BadRequest(text, param=name[:64], code="ambiguous_field")
+        if len(_seen_plain) < MOST_SEEN:
+            _seen_plain.add(name)
 
 
-_KINDS = {"array": b"[", "string": b'"', "object": b"{"}
+_FIRST_BYTES = {("array",): b"[", ("string", "array"): b'["'}
 
 
 def require(fields: Fields, name: str, kinds: tuple[str, ...]) -> None:
@@ -96,8 +106,7 @@ def require(fields: Fields, name: str, kinds: tuple[str, ...]) -> None:
     raw = fields.get(name)
     if raw is None:
         raise BadRequest(f"The field {name} is required.", param=name, code="missing_field")
-    first = bytes(memoryview(raw)[:1])
-    if not any(first == _KINDS[kind] for kind in kinds):
+    if memoryview(raw)[0] not in _FIRST_BYTES[kinds]:
         raise BadRequest(f"The field {name} must be of type {' or '.join(kinds)}.", param=name, code="invalid_type")
 
 
@@ -114,13 +123,13 @@ def rewrite(body: bytes, fields: Fields, owned: dict[str, object]) -> bytes:
     return _encoder.encode(changed)
 
 
-REFERENCES = ("previous_response_id", "conversation", "prompt")
-_NESTED = (b'"file_id"', b'"file_url"', b'"image_url"', b'"container"')
+REFERENCES = frozenset({"previous_response_id", "conversation", "prompt"})
+_NESTED = re.compile(rb'"(?:file_id|file_url|image_url|container)"')
 
 
 def refers_elsewhere(body: bytes, fields: Fields) -> bool:
     """Whether the call names content that is not in its body, so that its size says little about its input."""
-    return any(name in fields for name in REFERENCES) or any(mark in body for mark in _NESTED)
+    return not REFERENCES.isdisjoint(fields) or _NESTED.search(body) is not None
 
 
 def is_true(fields: Fields, name: str) -> bool:

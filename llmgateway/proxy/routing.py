@@ -12,8 +12,11 @@ _random = random.Random()  # noqa: S311 - load sharing, not a secret
 
 def order(model: Model, dialect: str) -> Iterator[Deployment]:
     """The model's deployments of one dialect. A weight of 0 is a spare: tried only when its tier has nothing else left."""
-    for tier in model.tiers:
-        left = [deployment for deployment in tier if deployment.dialect == dialect]
+    for tier in model.tiers_in(dialect):
+        if len(tier) == 1:
+            yield tier[0]
+            continue
+        left = list(tier)
         while len(left) > 1:
             chosen = _weighted(left)
             left.remove(chosen)
@@ -23,9 +26,10 @@ def order(model: Model, dialect: str) -> Iterator[Deployment]:
 
 def with_fallbacks(models: Mapping[str, Model], name: str, dialect: str) -> Iterator[Deployment]:
     """The model's own deployments, then those of its fallbacks, each model once."""
-    yield from order(models[name], dialect)
+    own = models[name]
+    yield from order(own, dialect)
     seen = {name}
-    for fallback in models[name].record.fallbacks:
+    for fallback in own.record.fallbacks:
         model = models.get(fallback)
         if model is not None and fallback not in seen:
             seen.add(fallback)

@@ -60,17 +60,26 @@ def base_url(provider: ProviderRecord) -> str:
 class Model:
     """A model with its deployments in tiers of equal priority, best first."""
 
-    __slots__ = ("_rates", "deployments", "fallbacks", "record", "tiers")
+    __slots__ = ("_rates", "_tiers", "deployments", "fallbacks", "record", "tiers")
 
     def __init__(self, record: ModelRecord, deployments: list[Deployment]) -> None:
         self.record = record
         self.deployments = deployments
         self.fallbacks: list[Model] = []
         self._rates: dict[str, list[Rates] | None] = {}
+        self._tiers: dict[str, list[list[Deployment]]] = {}
         by_priority: dict[int, list[Deployment]] = {}
         for deployment in deployments:
             by_priority.setdefault(deployment.priority, []).append(deployment)
         self.tiers = [by_priority[priority] for priority in sorted(by_priority)]
+
+    def tiers_in(self, dialect: str) -> list[list[Deployment]]:
+        """The tiers of those deployments that speak this dialect."""
+        found = self._tiers.get(dialect)
+        if found is None:
+            spoken = ([deployment for deployment in tier if deployment.dialect == dialect] for tier in self.tiers)
+            found = self._tiers[dialect] = [tier for tier in spoken if tier]
+        return found
 
     def rates(self, dialect: str) -> list[Rates] | None:
         """The different rates at which a call of it may be served in this dialect, fallbacks included; None when it is not

@@ -13,7 +13,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Intent(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False, tag_field="line", tag="intent"):
+class Intent(msgspec.Struct, omit_defaults=True, gc=False, tag_field="line", tag="intent"):
     """A leg that is about to leave. `accounts` are the leases that `reserve` was taken from."""
 
     id: str
@@ -38,7 +38,7 @@ class Intent(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False, tag_fie
     estimate: dict[str, int] = {}
 
 
-class UsageEvent(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False, tag_field="line", tag="settle"):
+class UsageEvent(msgspec.Struct, omit_defaults=True, gc=False, tag_field="line", tag="settle"):
     """A settled leg, as the ledger takes it. `cost` None means that no price is known; then `price` is None too.
 
     `outcome` is ok, error (the upstream said no), aborted (the caller left or was cut), unknown (the worker died)."""

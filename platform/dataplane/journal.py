@@ -62,7 +62,8 @@ class Journal:
         self._elsewhere = bytes_used(directory, but=self.name)
         self._segments = [create(directory, self.name, 1, step=self._step)]
         self._current = self._segments[0]
-        self._synced = self._confirmed = self._last_settled = Position(0, 0)
+        self._synced = self._confirmed = Position(0, 0)
+        self._last_settled: tuple[int, int] = Position(0, 0)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._sync_forever, name=f"journal-{self.name}", daemon=True)
         self._thread.start()
@@ -87,7 +88,8 @@ class Journal:
         with self._lock:
             if self._write(event.id, line):
                 self._settled(event.id, event.cost)
-                self._last_settled = self.position
+                current = self._current
+                self._last_settled = (current.seq, current.size)
 
     def lease(self, account: str, held: int) -> None:
         """States what this worker holds of an account now, open reservations included; 0 when it is given back.

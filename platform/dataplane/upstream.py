@@ -152,6 +152,9 @@ class Answer:
 
     async def read(self, *, limit: int = MAX_ANSWER) -> bytes:
         """The whole body. Raises UpstreamFailed when it is larger than `limit` bytes."""
+        length = self.header("content-length")
+        if length is not None and len(length) < 7 and length.isdigit() and self._inflate is None and int(length) <= limit:
+            return await self._rest()  # known to be small: in one step, which spares two turns of the event loop
         first = await self.chunk()
         if first is None:
             return b""
@@ -162,6 +165,14 @@ class Answer:
             if size > limit:
                 raise UpstreamFailed(f"The upstream's answer is larger than {limit} bytes.", code="upstream_answer_too_large")
         return first if len(parts) == 1 else b"".join(parts)
+
+    async def _rest(self) -> bytes:
+        try:
+            data = await self._reader.bytes()
+        except PyreqwestError as error:
+            raise _translate(error) from error
+        _heed_cancellation()
+        return data.to_bytes()
 
     async def close(self) -> None:
         await self._request.__aexit__(None, None, None)

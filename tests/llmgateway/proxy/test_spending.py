@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -243,3 +244,22 @@ def test_a_full_journal_refuses_with_503_and_no_call_leaves(tmp_path: Path, prov
         assert {answer.status_code for answer in answers} == {200, 503}
         assert len(provider.asked) == passed > 0
         assert len(house.all_settled(passed)) == passed, "every call that left is written down, to its end"
+
+
+def test_every_field_of_an_intent_and_of_its_settlement_stands_in_its_place(house: House, provider: Provider) -> None:
+    """They are given by place on the hot path; here each is looked at by its name."""
+    provider.then(said(CHAT.answer))
+    answer = house.post(CHAT, max_tokens=7)
+    event, key = house.settled(), house.contents.keys[house.key]
+    assert (event.request_id, event.plane, event.outcome, event.status) == (answer.headers["x-request-id"], "llm", "ok", 200)
+    assert (event.principal, event.principal_name, event.key, event.key_name) == (key.principal.ref, key.principal.name, key.id, key.name)
+    assert (event.team, event.team_name) == (key.principal.team, house.contents.teams[key.principal.team].name)
+    assert (event.model, event.provider, event.server, event.tool, event.agent) == ("gpt", "openai", "", "", "")
+    assert f"{event.provider}/{event.deployment};" in answer.headers["x-customhouse-route"]
+    assert (event.usage["input"], event.usage["output"], event.currency, event.estimated) == (16, 6, "USD", False)
+    assert event.cost == answer.headers["x-customhouse-cost"]
+    assert event.price
+    assert event.price != event.cost
+    assert event.latency_ms > 0
+    assert event.ttft_ms is None
+    assert abs(event.at - time.time()) < 120
