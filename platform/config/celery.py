@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from celery import Celery
-from celery.signals import import_modules, setup_logging, worker_ready, worker_shutdown
+from celery.signals import import_modules, setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -34,21 +34,6 @@ def collected_schedule() -> dict[str, dict[str, Any]]:
 def _schedule(sender: Any, **_: Any) -> None:
     """When a worker or beat loads the tasks, and not before: importing all of them costs every other command seconds."""
     app.conf.beat_schedule = collected_schedule()
-
-
-@worker_ready.connect
-def _drain_usage(sender: Any, **_: Any) -> None:
-    """A worker beside gateways also brings their usage into the ledger; in the all-in-one the shipper does that itself."""
-    from config.draining import start
-
-    start()
-
-
-@worker_shutdown.connect
-def _stop_draining(sender: Any, **_: Any) -> None:
-    from config.draining import stop
-
-    stop()
 
 
 @setup_logging.connect
