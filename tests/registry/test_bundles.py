@@ -195,6 +195,7 @@ def test_an_encrypted_entry_is_refused() -> None:
         make_tar([("SKILL.md", SKILL)]).getvalue()[:80],
         make_zip([("SKILL.md", SKILL)]).getvalue()[:-30],
     ],
+    ids=["empty", "text", "zip-end", "zip-head", "gzip-magic", "gzip-noise", "half-a-tar", "half-a-zip"],
 )
 def test_what_is_no_archive_or_half_of_one_is_refused(raw: bytes) -> None:
     assert refused(io.BytesIO(raw))
