@@ -38,6 +38,9 @@ lint: $(VENV)/dev ## Format, lint, types, import floors, migrations
 bench: $(VENV)/dev ## Measure the hot path against nginx in the same run
 	$(PY) -m bench $(ARGS)
 
+bench-crash: $(VENV)/dev ## kill -9 at 50 random moments under load: nothing lost, nothing twice
+	$(PY) -m bench.crash $(ARGS)
+
 secrets: $(VENV)/runtime ## Print a fresh set of secrets for a house of several processes
 	@$(PY) -m config.secrets_file
 
