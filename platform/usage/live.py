@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 from asgiref.sync import async_to_sync
+from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 
@@ -74,7 +75,7 @@ class CallsConsumer(AsyncJsonWebsocketConsumer):
             await self.close(code=4404)
             return
         self.everything = bool(user.is_superuser)
-        self.teams: frozenset[int] = frozenset() if self.everything else await asyncio.to_thread(lambda: user.team_scope)
+        self.teams: frozenset[int] = frozenset() if self.everything else await database_sync_to_async(lambda: user.team_scope)()
         await self.channel_layer.group_add(GROUP, self.channel_name)
         with _lock:
             _watching.add(asyncio.get_running_loop())

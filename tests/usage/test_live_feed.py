@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser
+from django.db import connections
 
 from dataplane.events import UsageEvent
 from dataplane.ids import new_id
@@ -40,6 +42,18 @@ def a_call(*, team: int | None) -> UsageEvent:
     )
 
 
+async def elsewhere(do: Callable[..., Any], *args: Any) -> None:
+    """In another thread, which leaves no connection behind."""
+
+    def there() -> None:
+        try:
+            do(*args)
+        finally:
+            connections.close_all()
+
+    await asyncio.to_thread(there)
+
+
 async def watching(user: Any) -> tuple[WebsocketCommunicator, bool]:
     communicator = WebsocketCommunicator(CallsConsumer.as_asgi(), "/ws/calls/")
     communicator.scope["user"] = user
@@ -51,7 +65,7 @@ async def test_a_watcher_sees_a_call_that_another_thread_recorded(admin: Any) ->
     communicator, accepted = await watching(admin)
     assert accepted
     call = a_call(team=None)
-    await asyncio.to_thread(record, [call])
+    await elsewhere(record, [call])
     told = await communicator.receive_json_from(timeout=5)
     assert [(seen["what"], seen["who"], seen["tokens"], seen["cost"]) for seen in told["calls"]] == [("gpt-4o-mini", "ci", 10, "0.00001")]
     await communicator.disconnect()
@@ -63,11 +77,11 @@ async def test_staff_see_the_calls_of_their_own_team_tree_only(owner: Any, stran
             type(user).objects.filter(pk=user.pk).update(is_staff=True)
             user.refresh_from_db()
 
-    await asyncio.to_thread(make_staff)
+    await elsewhere(make_staff)
     (mine, accepted), (theirs, accepted_too) = await watching(owner), await watching(stranger)
     assert accepted
     assert accepted_too
-    await asyncio.to_thread(record, [a_call(team=owner.team_id)])
+    await elsewhere(record, [a_call(team=owner.team_id)])
     told = await mine.receive_json_from(timeout=5)
     assert len(told["calls"]) == 1
     assert await theirs.receive_nothing(timeout=0.2)
@@ -80,7 +94,7 @@ async def test_nobody_watches_who_is_not_staff(team_mate: Any) -> None:
         type(team_mate).objects.filter(pk=team_mate.pk).update(is_staff=False)
         team_mate.refresh_from_db()
 
-    await asyncio.to_thread(no_staff)
+    await elsewhere(no_staff)
     for user in (team_mate, AnonymousUser()):
         _, accepted = await watching(user)
         assert not accepted
