@@ -103,6 +103,7 @@ def _provider(provider: Provider) -> ProviderRecord:
         read_timeout=float(provider.read_timeout),
         total_timeout=float(provider.total_timeout),
         headers=dict(sorted(provider.headers.items())),
+        vendor=provider.vendor,
     )
 
 

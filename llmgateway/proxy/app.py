@@ -14,10 +14,10 @@ from dataplane.snapshot import KeyRecord, LlmSection
 from dataplane.store import Snapshot
 from llmgateway.proxy.call import ModelCall
 from llmgateway.proxy.catalog import PATH, Catalog
-from llmgateway.proxy.dialects.anthropic_messages import MESSAGES
+from llmgateway.proxy.dialects.anthropic_messages.meter import MESSAGES
 from llmgateway.proxy.dialects.endpoint import Endpoint
-from llmgateway.proxy.dialects.openai_chat import CHAT, EMBEDDINGS
-from llmgateway.proxy.dialects.openai_responses import RESPONSES
+from llmgateway.proxy.dialects.openai_chat.meter import CHAT, EMBEDDINGS
+from llmgateway.proxy.dialects.openai_responses.meter import RESPONSES
 from llmgateway.proxy.runtime import Runtime
 
 if TYPE_CHECKING:

@@ -123,7 +123,8 @@ class PriceRecord(Record, frozen=True):
 
 
 class ProviderRecord(Record, frozen=True):
-    """An account at a vendor. `credential` is sealed (dataplane.sealing, AAD `llmgateway.provider:<id>:credential`)."""
+    """An account at a vendor. `credential` is sealed (dataplane.sealing, AAD `llmgateway.provider:<id>:credential`).
+    `vendor` names a row of the table of providers' facts, for addresses that do not tell it."""
 
     id: int
     name: str
@@ -135,6 +136,7 @@ class ProviderRecord(Record, frozen=True):
     read_timeout: float = 300.0
     total_timeout: float = 900.0
     headers: dict[str, str] = {}
+    vendor: str = ""
 
 
 class DeploymentRecord(Record, frozen=True):

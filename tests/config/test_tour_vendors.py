@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
 import pytest
@@ -37,7 +36,7 @@ def _no_ollama(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def point_ollama_at(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    moved = tuple(dataclasses.replace(vendor, base_url=f"{url}/v1") for vendor in vendors.LOCAL_VENDORS)
+    moved = tuple(vendor._replace(base_url=f"{url}/v1") for vendor in vendors.LOCAL_VENDORS)
     monkeypatch.setattr(vendors, "LOCAL_VENDORS", moved)
 
 

@@ -139,7 +139,7 @@ def test_a_name_that_breaks_out_of_a_url_or_a_snippet_is_refused(name: str) -> N
 
 @pytest.mark.parametrize("vendor", [row for row in VENDORS if "<" not in row.base_url], ids=lambda row: row.slug)
 def test_every_vendor_is_recognised_by_the_address_that_is_suggested_for_it(vendor: object) -> None:
-    assert guess_vendor(vendor.base_url) == vendor.slug  # type: ignore[attr-defined]
+    assert guess_vendor(vendor.base_url) == vendor.price_list  # type: ignore[attr-defined]
     assert clean_base_url(vendor.base_url, allow_private_network=False) == vendor.base_url  # type: ignore[attr-defined]
 
 
@@ -161,4 +161,4 @@ def test_a_vendor_is_told_by_its_whole_host_name(url: str, vendor: str) -> None:
 def test_the_vendors_are_those_of_the_price_catalogue() -> None:
     from genai_prices.data import providers
 
-    assert {row.slug for row in VENDORS} <= {row.id for row in providers}
+    assert {row.price_list for row in VENDORS} <= {row.id for row in providers}

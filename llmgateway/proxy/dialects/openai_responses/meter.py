@@ -9,7 +9,7 @@ from dataplane.errors import HouseError
 from dataplane.sse import Splitter, data_of, event, events
 from llmgateway.proxy.dialects.endpoint import UNREADABLE, Endpoint
 from llmgateway.proxy.dialects.errors import openai
-from llmgateway.proxy.dialects.openai_chat import OPENAI_FORWARDED
+from llmgateway.proxy.dialects.openai_chat.meter import OPENAI_FORWARDED
 from llmgateway.proxy.usage import ResponsesUsage, from_responses
 
 TERMINAL = (b"response.completed", b"response.incomplete", b"response.failed")
