@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from llmgateway.choices import Dialect
-from llmgateway.sigv4 import AccessKeys, signed_headers
+from llmgateway.proxy.sigv4 import AccessKeys, signed_headers
 
 ANTHROPIC_VERSION = "2023-06-01"
 PAGE = 1000

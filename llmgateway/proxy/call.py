@@ -10,7 +10,7 @@ from dataplane.call import Call, Leg, Meter
 from dataplane.errors import BadRequest, HouseError, NotFound, Unavailable, UpstreamFailed
 from dataplane.snapshot import KeyRecord
 from dataplane.store import Snapshot
-from dataplane.upstream import Answer, Prepared
+from dataplane.upstream import Answer
 from llmgateway.proxy import body as bodies
 from llmgateway.proxy.dialects.endpoint import Endpoint
 from llmgateway.proxy.routing import with_fallbacks
@@ -97,19 +97,8 @@ class ModelCall(Call):
         if (idempotency := request.headers.get(IDEMPOTENCY)) is not None:
             headers.append((IDEMPOTENCY.decode(), _own(idempotency, self.key.principal.ref)))
         headers.append(("x-request-id", request.id))  # so that a call can be found in the provider's log as well
-        target: str | Prepared = deployment.prepared(endpoint.path)
-        if request.query:
-            target = f"{deployment.base}{endpoint.path}?{request.query.decode('latin-1')}"
-            headers += deployment.headers
-        return Leg(
-            deployment.upstream,
-            target,
-            headers=headers,
-            body=bodies.rewrite(self._body, self._fields, owned),
-            rates=deployment.rates,
-            provider=deployment.provider,
-            deployment=deployment.name,
-        )
+        query = request.query.decode("latin-1")
+        return deployment.leg(endpoint.path, headers=headers, body=bodies.rewrite(self._body, self._fields, owned), query=query)
 
     def meter(self, leg: Leg, answer: Answer) -> Meter:
         return self._endpoint.meter(bool(self._injected))

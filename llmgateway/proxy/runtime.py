@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from dataplane.call import Leg
 from dataplane.money import Rates
 from dataplane.sealing import SealError
 from dataplane.snapshot import DeploymentRecord, LlmSection, ModelRecord, ProviderRecord
 from dataplane.upstream import Prepared, Refused
+from llmgateway.proxy.credentials import UnusableCredential, credential_of
+from llmgateway.proxy.providers import facts_of
 
 if TYPE_CHECKING:
     from dataplane.kit import Kit
@@ -20,33 +23,83 @@ DEFAULT_MAX_OUTPUT = 4096
 
 
 class Deployment:
-    """A provider's model as it is called: `base` lacks the endpoint's path, `headers` carry the house's credential."""
+    """A provider's model as it is called. `base` lacks the endpoint's path; what proves the house's account is added by `leg`."""
 
-    __slots__ = ("_prepared", "base", "dialect", "headers", "model", "name", "priority", "provider", "rates", "upstream", "weight")
+    __slots__ = (
+        "_credential",
+        "_headers",
+        "_prepared",
+        "base",
+        "dialect",
+        "facts",
+        "id",
+        "model",
+        "name",
+        "priority",
+        "provider",
+        "provider_id",
+        "rates",
+        "upstream",
+        "weight",
+    )
 
     def __init__(self, kit: Kit, provider: ProviderRecord, record: DeploymentRecord) -> None:
+        self.id = record.id
         self.provider = provider.name
+        self.provider_id = provider.id
         self.dialect = provider.dialect
+        self.facts = facts_of(dialect=provider.dialect, base_url=provider.base_url, vendor=provider.vendor)
         self.model = record.model
         self.name = record.model
         self.weight = record.weight
         self.priority = record.priority
         self.rates = Rates(record.price) if record.price is not None else None
         self.base = base_url(provider)
-        self.headers = [("content-type", "application/json"), ("accept-encoding", "identity"), *provider.headers.items()]
-        if provider.credential is not None:
-            secret = kit.sealer.open(provider.credential, bound_to=f"llmgateway.provider:{provider.id}:credential")
-            self.headers.append(("x-api-key", secret) if provider.dialect == "anthropic" else ("authorization", f"Bearer {secret}"))
         timeouts = (provider.connect_timeout, provider.read_timeout, provider.total_timeout)
-        self._prepared: dict[str, Prepared] = {}
+        self._credential = credential_of(kit, provider, self.facts)
+        self._headers = [("accept-encoding", "identity"), *provider.headers.items(), *self._credential.fixed]
+        self._prepared: dict[tuple[str, str], Prepared] = {}
         self.upstream = kit.upstreams.get(self.base, allow_private=provider.allow_private_network, timeouts=timeouts)
 
-    def prepared(self, path: str) -> Prepared:
-        """Its address for one endpoint, with the headers of every call."""
-        found = self._prepared.get(path)
+    def leg(
+        self,
+        path: str,
+        *,
+        headers: list[tuple[str, str]],
+        body: bytes,
+        method: str = "POST",
+        query: str = "",
+        content_type: str = "application/json",
+    ) -> Leg:
+        """A request to this deployment's provider at `path` (which starts with a slash), with the house's credential.
+        `content_type` "" sends none. `headers` must not hold credentials."""
+        target: str | Prepared
+        credential = self._credential
+        if query or credential.signs:
+            target = f"{self.base}{path}" + (f"?{query}" if query else "")
+            fixed = [*self._headers, ("content-type", content_type)] if content_type else self._headers
+            headers = [*headers, *fixed]
+            if credential.signs:
+                headers = [*headers, *credential.sign(method, target, body)]
+        else:
+            target = self._prepare(path, content_type)
+        leg = Leg(self.upstream, target, headers=headers, body=body, rates=self.rates, provider=self.provider, deployment=self.name)
+        leg.method = method
+        leg.authorize = credential.fetch
+        return leg
+
+    def _prepare(self, path: str, content_type: str) -> Prepared:
+        """Its address for one endpoint, with the headers of every call. Paths that hold an id are not kept."""
+        found = self._prepared.get((path, content_type))
         if found is None:
-            found = self._prepared[path] = Prepared(self.base + path, self.headers)
+            fixed = [*self._headers, ("content-type", content_type)] if content_type else self._headers
+            found = Prepared(self.base + path, fixed)
+            if len(self._prepared) < MOST_PREPARED:
+                self._prepared[path, content_type] = found
         return found
+
+
+MOST_PREPARED = 32
 
 
 def base_url(provider: ProviderRecord) -> str:
@@ -112,7 +165,7 @@ class Runtime:
                     continue
                 try:
                     ready.append(Deployment(kit, provider, deployment))
-                except (SealError, Refused) as error:
+                except (SealError, Refused, UnusableCredential) as error:
                     log.error("deployment left out: %s at %s: %s", deployment.model, provider.name, error)
             self.models[record.name] = Model(record, ready)
         for model in self.models.values():

@@ -50,7 +50,8 @@ class Attempt:
         self._intend()
         exchange.waiting = True
         try:
-            answer = await leg.upstream.send(leg.method, leg.url, headers=leg.headers, body=leg.body, stream=exchange.call.stream)
+            headers = leg.headers if leg.authorize is None else [*leg.headers, *await leg.authorize()]
+            answer = await leg.upstream.send(leg.method, leg.url, headers=headers, body=leg.body, stream=exchange.call.stream)
         except UpstreamFailed as error:
             return self._lost(error, legs)
         except BaseException:

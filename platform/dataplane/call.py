@@ -6,7 +6,7 @@ Three small objects, one of each protocol: `Gateway` opens calls and words refus
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from dataplane.asgi import Headers, Request
@@ -26,9 +26,10 @@ Usage = dict[str, int]
 
 
 class Leg:
-    """One attempt: a request to one upstream, and how it is priced and named in the ledger."""
+    """One attempt: a request to one upstream, and how it is priced and named in the ledger. `authorize` is waited for where
+    what proves the house's account has to be fetched first; it gives headers and raises UpstreamFailed."""
 
-    __slots__ = ("body", "deployment", "headers", "method", "provider", "rates", "upstream", "url")
+    __slots__ = ("authorize", "body", "deployment", "headers", "method", "provider", "rates", "upstream", "url")
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class Leg:
         self.provider = provider
         self.deployment = deployment
         self.method = method
+        self.authorize: Callable[[], Awaitable[list[tuple[str, str]]]] | None = None
 
 
 class Meter:

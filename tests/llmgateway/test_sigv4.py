@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from llmgateway.sigv4 import AccessKeys, signed_headers
+from llmgateway.proxy.sigv4 import AccessKeys, signed_headers
 
 KEYS = AccessKeys("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 AT = datetime(2015, 8, 30, 12, 36, tzinfo=UTC)
