@@ -50,7 +50,8 @@ class PrincipalRecord(Record, frozen=True):
 
 
 class KeyRecord(Record, frozen=True):
-    """An API key that is valid but for its expiry: revoked keys are simply not published."""
+    """An API key that is valid but for its expiry: revoked keys are simply not published. `cache` is its consent to be
+    answered from the response cache of models that have one."""
 
     id: int
     name: str
@@ -59,6 +60,7 @@ class KeyRecord(Record, frozen=True):
     principal: PrincipalRecord
     expires_at: float | None = None
     limits: LimitRecord | None = None
+    cache: bool = False
 
     @property
     def ref(self) -> str:
@@ -151,7 +153,11 @@ class DeploymentRecord(Record, frozen=True):
 
 
 class ModelRecord(Record, frozen=True):
-    """What callers ask for. `max_output` bounds the reservation of a call that names no maximum of its own."""
+    """What callers ask for. `max_output` bounds the reservation of a call that names no maximum of its own.
+
+    `cache_ttl` is how many seconds an answer may be given again to the same question (None: never). `first_token_timeout`
+    and `idle_timeout` bound a stream's first token and the pause between two, in seconds; None leaves the gateway's own.
+    `native_only`: a call goes only to deployments that speak its dialect, nothing is ever translated."""
 
     id: int
     name: str
@@ -160,6 +166,10 @@ class ModelRecord(Record, frozen=True):
     fallbacks: tuple[str, ...] = ()
     max_output: int | None = None
     created_at: float = 0.0
+    cache_ttl: int | None = None
+    first_token_timeout: float | None = None
+    idle_timeout: float | None = None
+    native_only: bool = False
 
 
 class LlmSection(Record, frozen=True):
