@@ -16,6 +16,7 @@ from dataplane.call import Leg, Meter, Usage
 from dataplane.errors import HouseError, UpstreamFailed
 from dataplane.events import Intent, UsageEvent
 from dataplane.ids import new_id
+from dataplane.relay import Relay, Stalled, outcome_of
 from dataplane.upstream import Answer
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Attempt:
     DONE = Leg.__new__(Leg)
     """Marks that the caller has been answered."""
 
-    __slots__ = ("answer", "exchange", "failure", "first_byte", "id", "leg", "meter", "settled", "started_at", "wall")
+    __slots__ = ("answer", "exchange", "failure", "first_byte", "id", "leg", "meter", "relay", "settled", "started_at", "wall")
 
     def __init__(self, exchange: Exchange, leg: Leg) -> None:
         self.exchange = exchange
@@ -40,22 +41,23 @@ class Attempt:
         self.answer: Answer | None = None
         self.first_byte: float | None = None
         self.settled = False
+        self.relay: Relay | None = None
 
     async def run(self, legs: Iterator[Leg]) -> Leg | None:
         """The next leg to try, None when there is none left (`failure` says why), DONE when the caller was answered."""
         exchange, leg = self.exchange, self.leg
+        exchange.attempt = self
         exchange.tries += 1
         named = f"{leg.provider}/{leg.deployment}" if leg.provider else leg.deployment
         exchange.route = f"{named}; tries={exchange.tries}".encode("latin-1", "replace")
         self._intend()
         exchange.waiting = True
         try:
-            headers = leg.headers if leg.authorize is None else [*leg.headers, *await leg.authorize()]
-            answer = await leg.upstream.send(leg.method, leg.url, headers=headers, body=leg.body, stream=exchange.call.stream)
+            answer = await self._send()
         except UpstreamFailed as error:
             return self._lost(error, legs)
         except BaseException:
-            self._settle("aborted", usage=None)
+            self.settle("aborted", usage=None)
             raise
         finally:
             exchange.waiting = False
@@ -68,25 +70,38 @@ class Attempt:
             return self._lost(error, legs)
         except BaseException:
             meter = self.meter
-            outcome = _outcome(meter) if meter is not None and meter.complete else "aborted"
-            self._settle(outcome, usage=meter.usage() if meter is not None else None)
+            outcome = outcome_of(meter) if meter is not None and meter.complete else "aborted"
+            self.settle(outcome, usage=meter.usage() if meter is not None else None)
             raise
         finally:
             await answer.close()
 
+    async def _send(self) -> Answer:
+        """A stream's head has to come in the time that its first event has."""
+        leg, call = self.leg, self.exchange.call
+        headers = leg.headers if leg.authorize is None else [*leg.headers, *await leg.authorize()]
+        if not (call.stream and call.first_event):
+            return await leg.upstream.send(leg.method, leg.url, headers=headers, body=leg.body, stream=call.stream)
+        try:
+            async with asyncio.timeout(call.first_event):
+                return await leg.upstream.send(leg.method, leg.url, headers=headers, body=leg.body, stream=True)
+        except TimeoutError:
+            raise Stalled(f"The upstream took longer than {call.first_event:g} s to answer.") from None
+
     async def _unwanted(self, answer: Answer) -> Leg:
-        """The caller left before the head came. A stream is stopped here; what is answered in one piece is paid for in
-        full by now, so its true usage is read."""
+        """The caller left before the head came. A stream is stopped here, unless its provider bills on; what is answered in
+        one piece is paid for in full by now, so its true usage is read."""
         usage: Usage | None = {}
         if answer.status < 400:
-            content_type = answer.header("content-type")
-            if content_type is not None and content_type.startswith("text/event-stream"):
-                usage = None
-            else:
-                self.meter = meter = self.exchange.call.meter(self.leg, answer)
+            self.meter = meter = self.exchange.call.meter(self.leg, answer)
+            if not self.exchange.call.is_stream(answer):
                 meter.whole(await answer.read())
                 usage = meter.usage()
-        self._settle("aborted", usage=usage)
+            elif self.leg.drains:
+                usage = await Relay(self, answer, meter).drained()
+            else:
+                usage = None
+        self.settle("aborted", usage=usage)
         return self.DONE
 
     async def _relay(self, answer: Answer, legs: Iterator[Leg]) -> Leg | None:
@@ -94,11 +109,12 @@ class Attempt:
         if answer.status >= 400:
             return await self._refused(answer, await answer.read(limit=ERROR_BODY), legs)
         self.meter = meter = call.meter(self.leg, answer)
-        content_type = answer.header("content-type")
-        if content_type is not None and content_type.startswith("text/event-stream"):
-            return await self._stream(answer, meter)
+        if call.is_stream(answer):
+            self.relay = Relay(self, answer, meter)
+            await self.relay.run()
+            return self.DONE
         body = meter.whole(await answer.read())
-        cost = self._settle(_outcome(meter), usage=meter.usage())
+        cost = self.settle(outcome_of(meter), usage=meter.usage())
         await self._respond(answer, body, cost=cost)
         return self.DONE
 
@@ -112,7 +128,7 @@ class Attempt:
             self.failure = error
         worth = call.may_retry(answer.status) or isinstance(self.failure, UpstreamFailed)
         following = next(legs, None) if worth else None
-        self._settle("error", usage={}, last=following is None)
+        self.settle("error", usage={}, last=following is None)
         if following is not None:
             return following
         if self.failure is not None:
@@ -127,12 +143,12 @@ class Attempt:
         self.failure = error
         following = next(legs, None)
         usage: Usage | None = None if getattr(error, "sent", True) else {}
-        self._settle("error", usage=usage, status=error.status, last=following is None)
+        self.settle("error", usage=usage, status=error.status, last=following is None)
         return following
 
     async def _respond(self, answer: Answer, body: bytes, *, cost: str | None = None) -> None:
         exchange = self.exchange
-        headers = self._headers(answer)
+        headers = self.headers(answer)
         if cost is not None:
             headers.append((b"x-customhouse-cost", cost.encode()))
         if answer.status != 204:
@@ -141,7 +157,7 @@ class Attempt:
         await exchange.request.send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await exchange.request.send({"type": "http.response.body", "body": body})
 
-    def _headers(self, answer: Answer) -> list[tuple[bytes, bytes]]:
+    def headers(self, answer: Answer) -> list[tuple[bytes, bytes]]:
         exchange = self.exchange
         headers = [
             *exchange.call.answer_headers(answer),
@@ -152,58 +168,6 @@ class Attempt:
             # The caller's own limits stand in the place of those that the upstream sets the house.
             headers = [*(pair for pair in headers if pair[0] not in limits), *limits.items()]
         return headers
-
-    async def _stream(self, answer: Answer, meter: Meter) -> Leg | None:
-        exchange = self.exchange
-        out = b"" if exchange.call.head_first else await self._first(answer, meter)
-        self.first_byte = time.perf_counter()
-        exchange.started = True
-        headers = [*self._headers(answer), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
-        await exchange.send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await self._pump(answer, meter, out)
-        return self.DONE
-
-    @staticmethod
-    async def _first(answer: Answer, meter: Meter) -> bytes:
-        out = b""
-        while not out:
-            data = await answer.chunk()
-            if data is None:
-                out = meter.finish()
-                break
-            out = meter.feed(data)
-        if not out:
-            raise UpstreamFailed("The upstream opened a stream and closed it without an event.")
-        return out
-
-    async def _pump(self, answer: Answer, meter: Meter, out: bytes) -> None:
-        """Relays until the end. A stream that breaks ends with an error of the caller's protocol, never in silence."""
-        exchange = self.exchange
-        send = exchange.send
-        await send({"type": "http.response.body", "body": out, "more_body": True})
-        try:
-            while (data := await answer.chunk()) is not None:
-                if out := meter.feed(data):
-                    await send({"type": "http.response.body", "body": out, "more_body": True})
-            tail = meter.finish()
-            self._settle(_outcome(meter), usage=meter.usage())
-        except UpstreamFailed as error:
-            tail = meter.broken(error, exchange.request.id)
-            if meter.complete:
-                self._settle(_outcome(meter), usage=meter.usage())
-            else:
-                self._settle("error", usage=meter.usage(), status=error.status)
-        except asyncio.CancelledError:
-            if exchange.cut:
-                await self._end_cut(meter)
-            raise
-        await send({"type": "http.response.body", "body": tail, "more_body": False})
-
-    async def _end_cut(self, meter: Meter) -> None:
-        error = HouseError(f"The house ended this stream: {self.exchange.cut}", code="stream_cut")
-        last = {"type": "http.response.body", "body": meter.broken(error, self.exchange.request.id), "more_body": False}
-        if not self.exchange.sending_since:
-            await self.exchange.request.send(last)
 
     def _intend(self) -> None:
         """Writes the leg's intent. Its fields, and those of the settlement, are given by place and not by name, which takes
@@ -241,7 +205,7 @@ class Attempt:
         )
         exchange.kit.journal.intent(intent)
 
-    def _settle(self, outcome: str, *, usage: Usage | None, status: int = 0, last: bool = True) -> str | None:
+    def settle(self, outcome: str, *, usage: Usage | None, status: int = 0, last: bool = True) -> str | None:
         """Writes the leg's one settlement; later calls do nothing. `usage` None: estimated from what passed. What it cost,
         in USD; None when that is not known or not kept.
 
@@ -296,7 +260,3 @@ class Attempt:
         if last:
             exchange.admission.settle(exchange.nano, exchange.tokens)
         return cost
-
-
-def _outcome(meter: Meter) -> str:
-    return "error" if meter.failed else "ok"

@@ -27,9 +27,10 @@ Usage = dict[str, int]
 
 class Leg:
     """One attempt: a request to one upstream, and how it is priced and named in the ledger. `authorize` is waited for where
-    what proves the house's account has to be fetched first; it gives headers and raises UpstreamFailed."""
+    what proves the house's account has to be fetched first; it gives headers and raises UpstreamFailed. `drains` says that
+    the upstream goes on working, and billing, when it is left: a stream is then read to its end for its usage."""
 
-    __slots__ = ("authorize", "body", "deployment", "headers", "method", "provider", "rates", "upstream", "url")
+    __slots__ = ("authorize", "body", "deployment", "drains", "headers", "method", "provider", "rates", "upstream", "url")
 
     def __init__(
         self,
@@ -52,10 +53,15 @@ class Leg:
         self.deployment = deployment
         self.method = method
         self.authorize: Callable[[], Awaitable[list[tuple[str, str]]]] | None = None
+        self.drains = False
 
 
 class Meter:
     """Reads an answer as it passes. This one relays everything untouched and knows of no usage."""
+
+    beat = b""
+    """What tells the caller of a stream that it is still worked on, between two events; b"" where the protocol has nothing
+    that says so."""
 
     __slots__ = ("complete", "failed")
 
@@ -98,14 +104,17 @@ class Call:
 
     `journaled` False is for exchanges that do no work to be metered (a list, a notification): they leave no usage event.
     `head_first` is for streams that answer nothing anybody waits for: the head goes out at once, silence is no failure,
-    and they hold none of the caller's concurrency."""
+    and they hold none of the caller's concurrency. `first_event` and `idle` are the seconds that a stream may take to its
+    first event and between two of them; None: what the upstream's own timeouts allow."""
 
     plane = ""
     __slots__ = (
         "agent",
         "estimate",
         "expectation",
+        "first_event",
         "head_first",
+        "idle",
         "journaled",
         "key",
         "model",
@@ -128,6 +137,8 @@ class Call:
         self.stream = False
         self.journaled = True
         self.head_first = False
+        self.first_event: float | None = None
+        self.idle: float | None = None
 
     def legs(self) -> Iterator[Leg]:
         """Where it may go, best first; asked for the next only when the one before failed in a way worth a retry."""
@@ -135,6 +146,11 @@ class Call:
 
     def meter(self, leg: Leg, answer: Answer) -> Meter:
         return Meter()
+
+    def is_stream(self, answer: Answer) -> bool:
+        """Whether the answer is relayed as it comes, and not read whole first."""
+        content_type = answer.header("content-type")
+        return content_type is not None and content_type.startswith("text/event-stream")
 
     def may_retry(self, status: int) -> bool:
         return status in RETRYABLE

@@ -23,6 +23,7 @@ class Exchange:
 
     __slots__ = (
         "admission",
+        "attempt",
         "call",
         "cut",
         "kit",
@@ -54,6 +55,7 @@ class Exchange:
         self.waiting = False
         self.seen = False
         self.watch: Watch | None = None
+        self.attempt: Attempt | None = None
 
     @property
     def gone(self) -> bool:
@@ -66,6 +68,8 @@ class Exchange:
         if self.seen and self.watch is None:
             self.watch = Watch(self.request, self._left)
         self.seen = True
+        if self.attempt is not None and self.attempt.relay is not None:
+            self.attempt.relay.look()
 
     async def run(self) -> None:
         """Tries the legs in turn. Raises HouseError when none gave an answer."""
@@ -102,8 +106,12 @@ class Exchange:
 
     def _left(self) -> None:
         """The caller has gone. An upstream that has the request but has not answered can't be stopped (the client library
-        lets its request run on): it is waited for, since what it answers is billed."""
-        if not self.waiting and self.task is not None:
+        lets its request run on): it is waited for, since what it answers is billed. A stream that is billed on is read on,
+        once nothing is being written to the caller."""
+        if self.waiting or self.task is None:
+            return
+        attempt = self.attempt
+        if attempt is None or attempt.relay is None or not attempt.leg.drains or self.sending_since:
             self.task.cancel()
 
     def cancel(self, reason: HouseError) -> None:
