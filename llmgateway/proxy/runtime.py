@@ -88,6 +88,12 @@ class Deployment:
         leg.authorize = credential.fetch
         return leg
 
+    async def account_headers(self) -> list[tuple[str, str]]:
+        """The headers of a connection that stays open: the provider's own and what proves the house's account, fetched where
+        it has to be. Raises UpstreamFailed. A signature is of one request's body, so there is none here."""
+        fetch = self._credential.fetch
+        return self._headers if fetch is None else [*self._headers, *await fetch()]
+
     def _prepare(self, path: str, content_type: str) -> Prepared:
         """Its address for one endpoint, with the headers of every call. Paths that hold an id are not kept."""
         found = self._prepared.get((path, content_type))
