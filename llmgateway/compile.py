@@ -10,6 +10,7 @@ what is known here (their weight, their price) are compiled into priorities, one
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -116,7 +117,15 @@ def _model(model: Model, deployments: list[DeploymentRecord], fallbacks: tuple[s
         fallbacks=fallbacks,
         max_output=model.max_output,
         created_at=float(int(model.created_at.timestamp())),
+        cache_ttl=model.cache_ttl,
+        first_token_timeout=_seconds(model.first_token_timeout),
+        idle_timeout=_seconds(model.idle_timeout),
+        native_only=model.native_only,
     )
+
+
+def _seconds(timeout: Decimal | None) -> float | None:
+    return None if timeout is None else float(timeout)
 
 
 def _deployment(row: _Row, price: PriceRecord | None) -> DeploymentRecord:

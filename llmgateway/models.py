@@ -19,7 +19,11 @@ SECONDS = (MinValueValidator(Decimal("0.1")), MaxValueValidator(Decimal(3600)))
 
 
 class Provider(models.Model):
-    """An account at a vendor. `credential` is what dataplane.sealing made, with AAD `credential_place`."""
+    """An account at a vendor. `credential` is what dataplane.sealing made, with AAD `credential_place`: the only one that is
+    ever published. The next and the previous one are sealed for places of their own, so that none stands in for another.
+
+    `next_tested_at` is when the vendor last took the next one; it comes into use only after that. The dates `…_set_at` go
+    with their credential from place to place."""
 
     name = models.CharField(max_length=64, unique=True, validators=[PROVIDER_NAME], help_text="Used in config files, routes and reports.")
     dialect = models.CharField(max_length=16, choices=Dialect.choices, default=Dialect.OPENAI)
@@ -33,6 +37,11 @@ class Provider(models.Model):
     )
     credential = models.BinaryField(null=True, blank=True, editable=False)
     credential_set_at = models.DateTimeField(null=True, blank=True, editable=False)
+    next_credential = models.BinaryField(null=True, blank=True, editable=False)
+    next_set_at = models.DateTimeField(null=True, blank=True, editable=False)
+    next_tested_at = models.DateTimeField(null=True, blank=True, editable=False)
+    previous_credential = models.BinaryField(null=True, blank=True, editable=False)
+    previous_set_at = models.DateTimeField(null=True, blank=True, editable=False)
     allow_private_network = models.BooleanField(
         default=False, help_text="Loopback and private addresses are refused unless this is ticked; plain http too."
     )
@@ -62,6 +71,14 @@ class Provider(models.Model):
         return f"llmgateway.provider:{self.pk}:credential"
 
     @property
+    def next_place(self) -> str:
+        return f"llmgateway.provider:{self.pk}:next-credential"
+
+    @property
+    def previous_place(self) -> str:
+        return f"llmgateway.provider:{self.pk}:previous-credential"
+
+    @property
     def has_credential(self) -> bool:
         """Told by the date beside it, so that lists and forms need not load the sealed bytes."""
         return self.credential_set_at is not None
@@ -81,6 +98,34 @@ class Model(models.Model):
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(10_000_000)],
         help_text="What a call that names no maximum of its own reserves from its budgets.",
+    )
+    cache_ttl = models.PositiveIntegerField(
+        "cache answers for",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(2_592_000)],
+        help_text="Seconds. The same question gets the same answer again, for keys that agree to it. Empty: never.",
+    )
+    first_token_timeout = models.DecimalField(
+        max_digits=5,
+        decimal_places=1,
+        null=True,
+        blank=True,
+        validators=SECONDS,
+        help_text="Seconds until a stream's first token; then another deployment is tried. Empty: the gateway's own.",
+    )
+    idle_timeout = models.DecimalField(
+        max_digits=5,
+        decimal_places=1,
+        null=True,
+        blank=True,
+        validators=SECONDS,
+        help_text="Seconds that a stream may pause before it is ended. Empty: the gateway's own.",
+    )
+    native_only = models.BooleanField(
+        "never translate",
+        default=False,
+        help_text="Calls go only to deployments that speak the caller's own dialect.",
     )
     owner_team = models.ForeignKey(
         "identity.Team",

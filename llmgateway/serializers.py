@@ -131,6 +131,7 @@ class ModelSerializer(StrictSerializer, _ModelSerializer):
     class Meta:
         model = Model
         fields: tuple[str, ...] = ("id", "name", "description", "strategy", "max_output", "owner_team", "discoverable", "enabled")
+        fields += ("cache_ttl", "first_token_timeout", "idle_timeout", "native_only")
         fields += ("deployments", "fallbacks", "price", "resource_ref", "created_at", "updated_at")
         read_only_fields = ("id", "created_at", "updated_at")
 

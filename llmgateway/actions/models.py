@@ -17,7 +17,19 @@ from llmgateway.actions.prices import set_model_price
 from llmgateway.models import Model
 from llmgateway.prices import override_of
 
-FIELDS = ("name", "description", "strategy", "max_output", "owner_team", "discoverable", "enabled")
+FIELDS = (
+    "name",
+    "description",
+    "strategy",
+    "max_output",
+    "cache_ttl",
+    "first_token_timeout",
+    "idle_timeout",
+    "native_only",
+    "owner_team",
+    "discoverable",
+    "enabled",
+)
 
 
 @transaction.atomic

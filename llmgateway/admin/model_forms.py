@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.forms.models import BaseInlineFormSet
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from llmgateway.actions.models import FIELDS as MODEL_FIELDS
 from llmgateway.models import Deployment, Fallback, Model
 from llmgateway.prices import METERS, override_of
 
@@ -42,7 +43,7 @@ class ModelForm(_ModelForm):
 
     class Meta:
         model = Model
-        fields = ("name", "description", "strategy", "max_output", "owner_team", "discoverable", "enabled")
+        fields = MODEL_FIELDS
         widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 2})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

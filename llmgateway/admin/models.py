@@ -105,7 +105,8 @@ class ModelAdmin(ActionAdmin):
     list_select_related = ("owner_team",)
     autocomplete_fields = ("owner_team",)
     inlines = (DeploymentInline, FallbackInline)
-    export_fields = ("name", "description", "strategy", "max_output", "owner_team__name", "discoverable", "enabled", "created_at")
+    export_fields = ("name", "description", "strategy", "max_output", "cache_ttl", "first_token_timeout", "idle_timeout", "native_only")
+    export_fields += ("owner_team__name", "discoverable", "enabled", "created_at")
     actions = ("enable", "disable")
     warn_unsaved_form = True
     change_form_outer_before_template = "llmgateway/model_banner.html"
@@ -133,15 +134,19 @@ class ModelAdmin(ActionAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
         own = {"fields": (("name", "enabled"), "description", ("strategy", "max_output"), ("owner_team", "discoverable"))}
+        answers = {
+            "classes": ("collapse",),
+            "fields": (("cache_ttl", "native_only"), ("first_token_timeout", "idle_timeout")),
+        }
         if not request.user.has_perm("usage.change_price"):
-            return ((None, own),)
+            return ((None, own), ("Answers and streams", answers))
         rest = [name for name in price_fields() if name not in MAIN_METERS]
         price = {
             "classes": ("collapse",),
             "description": "USD per million tokens; requests, images and seconds are USD each. All empty: the catalogue's price.",
             "fields": (MAIN_METERS, *(tuple(rest[at : at + 3]) for at in range(0, len(rest), 3))),
         }
-        return ((None, own), ("Price of its own", price))
+        return ((None, own), ("Answers and streams", answers), ("Price of its own", price))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         return ("name",) if obj is not None else ()

@@ -51,6 +51,6 @@ def _active_key(presented: bytes) -> APIKey | None:
     except UnicodeDecodeError:
         return None
     key: Any = APIKey.objects.select_related("owner__team").filter(digest=digest).first()
-    if key is None or key.state in ("revoked", "expired") or not key.owner.is_active:
-        return None
+    if key is None or key.purpose or key.state in ("revoked", "expired") or not key.owner.is_active:
+        return None  # a page's key is for the gateways: found in a browser, it must not open the house
     return key  # type: ignore[no-any-return]

@@ -104,6 +104,7 @@ def _key(key: APIKey) -> KeyRecord:
         principal=principal,
         expires_at=key.expires_at.timestamp() if key.expires_at else None,
         limits=_limits(key),
+        cache=key.use_cache,
     )
 
 

@@ -171,9 +171,15 @@ class Role(Group):
 class APIKey(Limited):
     """A key of which only the digest is kept: HMAC-SHA256 over the whole key text with the server's pepper, in hex.
 
+    `purpose` says which page of the house made it for itself; "" is a key that somebody made. The former live for minutes,
+    are in no list of keys to keep, and do not open the management API.
+
     `rotated_at` is set when a successor exists; the key then still works until `expires_at`. A name is used by one
     current key of an owner at a time.
     """
+
+    class Purpose(models.TextChoices):
+        PLAYGROUND = "playground", "Playground"
 
     owner_team_field: ClassVar[str] = "owner__team"
 
@@ -187,6 +193,12 @@ class APIKey(Limited):
     rotated_at = models.DateTimeField(null=True, blank=True, editable=False)
     replaced_by = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="replaces", editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    use_cache = models.BooleanField(
+        "cached answers",
+        default=False,
+        help_text="Calls with this key may be answered from the response cache, where a model has one.",
+    )
+    purpose = models.CharField(max_length=16, blank=True, choices=Purpose.choices, default="", editable=False)
 
     class Meta:
         verbose_name = "API key"

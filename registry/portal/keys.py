@@ -35,7 +35,7 @@ def keys(request: HttpRequest) -> HttpResponse:
 
 def _list(request: HttpRequest, form: KeyForm, *, status: int = 200) -> HttpResponse:
     user: Any = request.user
-    found = list(APIKey.objects.filter(owner=user)[:LISTED])
+    found = list(APIKey.objects.filter(owner=user, purpose="")[:LISTED])
     rows = sorted(found, key=lambda key: key.state not in {"active", "rotated"})
     return page(request, "keys.html", tab="keys", status=status, form=form, rotate=RotateForm(), rows=rows)
 

@@ -29,6 +29,7 @@ Moment = Annotated[
     _text(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]+(?:Z|[+-][0-9:]+)?)?\Z", "a date such as 2027-01-31 or 2027-01-31T12:00:00Z", 40),
 ]
 Seconds = Annotated[str, _text(r"\A[0-9]{1,4}(?:\.[0-9])?\Z", 'seconds as a decimal string, such as "5" or "0.5"', 6)]
+Wait = Seconds | Annotated[int, _whole('seconds, such as 30 or "0.5"', 1, 3600)]
 Subject = Annotated[str, _text(r"\A(?:team|user):\S+\Z", "team:NAME or user:NAME", 200)]
 Resource = Annotated[
     str, _text(r"\A(?:model|server|tool|toolset|agent|skill):\S+\Z", "a resource such as model:NAME or tool:SERVER/TOOL", 300)
@@ -69,11 +70,14 @@ class ServiceAccount(Shape):
 
 
 class Key(Shape):
+    """`cache`: calls with it may be answered from the response cache of models that have one."""
+
     name: Name
     owner: Name
     secret: Secret | None = None
     expires_at: Moment | None = None
     limits: Limits | None = None
+    cache: bool = False
 
 
 class Provider(Shape):
@@ -113,6 +117,17 @@ class Price(Shape):
     second: Money | None = None
 
 
+class Cache(Shape):
+    ttl: Annotated[int, _whole("seconds as a whole number from 1 to 2592000", 1, 2_592_000)]
+
+
+class Timeouts(Shape):
+    """Of a stream; left out: the gateway's own."""
+
+    first_token: Wait | None = None
+    idle: Wait | None = None
+
+
 class Model(Shape):
     name: Name
     deployments: list[Deployment]
@@ -120,6 +135,9 @@ class Model(Shape):
     price: Price | None = None
     fallbacks: list[Name] = []
     max_output: Count | None = None
+    cache: Cache | None = None
+    timeouts: Timeouts | None = None
+    native_only: bool = False
     description: str = ""
     team: Slug | None = None
     discoverable: bool = False

@@ -15,20 +15,23 @@ from identity import guards, keytext
 from identity.actions.changes import apply_values, created_changes
 from identity.models import APIKey, User
 
-FIELDS = ("name", "expires_at", "rpm", "tpm", "concurrency")
+FIELDS = ("name", "expires_at", "rpm", "tpm", "concurrency", "use_cache")
 LONGEST_OVERLAP = timedelta(days=90)
 
 
 @transaction.atomic
-def issue_key(*, actor: User | None, owner: User, name: str, secret: str | None = None, **values: Any) -> tuple[APIKey, str]:
+def issue_key(
+    *, actor: User | None, owner: User, name: str, secret: str | None = None, purpose: str = "", **values: Any
+) -> tuple[APIKey, str]:
     """A key and its text, which is known only now. `secret` is a whole key text chosen elsewhere (config as code);
-    `values` are expires_at, rpm, tpm and concurrency."""
+    `purpose` is that of a page which makes a key for itself (`issue_page_key`);
+    `values` are expires_at, rpm, tpm, concurrency and use_cache."""
     guards.require_key_power(actor, owner)
     if not owner.is_active:
         raise ValidationError({"owner": "This account is not active."})
     _check_expiry(values.get("expires_at"))
     text = keytext.generate() if secret is None else secret
-    key = APIKey(owner=owner, name=name, prefix=keytext.prefix_of(text), digest=keytext.digest_of(text))
+    key = APIKey(owner=owner, name=name, prefix=keytext.prefix_of(text), digest=keytext.digest_of(text), purpose=purpose)
     for field, value in values.items():
         if field not in FIELDS:
             raise ValidationError(f"A key has no field {field}.")
@@ -47,6 +50,7 @@ def rotate_key(*, actor: User | None, key: APIKey, overlap: timedelta, expires_a
     """A successor of the same name, owner, limits and (unless `expires_at` is given) lifetime. Both work for `overlap`."""
     old = APIKey.objects.select_for_update(of=("self",)).select_related("owner").get(pk=key.pk)
     guards.require_key_power(actor, old.owner)
+    _refuse_for_pages(old)
     if old.state != "active":
         raise ValidationError(f"This key is {old.state}: only an active key can be rotated.")
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
@@ -59,7 +63,14 @@ def rotate_key(*, actor: User | None, key: APIKey, overlap: timedelta, expires_a
     if expires_at is None and before is not None:
         expires_at = now + (before - old.created_at)
     new, text = issue_key(
-        actor=actor, owner=old.owner, name=old.name, expires_at=expires_at, rpm=old.rpm, tpm=old.tpm, concurrency=old.concurrency
+        actor=actor,
+        owner=old.owner,
+        name=old.name,
+        expires_at=expires_at,
+        rpm=old.rpm,
+        tpm=old.tpm,
+        concurrency=old.concurrency,
+        use_cache=old.use_cache,
     )
     old.replaced_by = new
     old.save(update_fields=["replaced_by"])
@@ -85,10 +96,11 @@ def revoke_key(*, actor: User | None, key: APIKey, reason: str = "") -> APIKey:
 
 @transaction.atomic
 def update_key(*, actor: User | None, key: APIKey, **values: Any) -> APIKey:
-    """Set any of name, expires_at, rpm, tpm, concurrency of a key that is not revoked. A later expiry needs as much power
+    """Set any of name, expires_at, rpm, tpm, concurrency, use_cache of a key that is not revoked. A later expiry needs as much power
     as issuing does."""
     stored = APIKey.objects.select_related("owner").get(pk=key.pk)
     guards.require_key_power(actor, stored.owner)
+    _refuse_for_pages(stored)
     if stored.revoked_at is not None:
         raise ValidationError("This key is revoked.")
     if "expires_at" in values and values["expires_at"] != stored.expires_at:
@@ -105,6 +117,11 @@ def mark_keys_used(used: Mapping[int, datetime]) -> None:
     """Move `last_used_at` of these keys forward. Observed, not decided by anybody: it leaves no audit row."""
     for pk, at in used.items():
         APIKey.objects.filter(pk=pk).filter(Q(last_used_at__isnull=True) | Q(last_used_at__lt=at)).update(last_used_at=at)
+
+
+def _refuse_for_pages(key: APIKey) -> None:
+    if key.purpose:
+        raise ValidationError("A page of the house made this key for itself, for minutes: revoke it, or make one of your own.")
 
 
 def _check_expiry(expires_at: datetime | None) -> None:

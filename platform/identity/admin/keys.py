@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from unfold.contrib.filters.admin import DropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
@@ -53,7 +53,7 @@ class RevokeForm(forms.Form):
 @admin.register(APIKey)
 class APIKeyAdmin(ActionAdmin):
     list_display = ("name", "shown_prefix", "owner", "team", "shown_state", "expires_at", "last_used_at", "limits")
-    list_filter = (StateFilter, "owner__kind", "owner__team")
+    list_filter = (StateFilter, ("purpose", ChoicesDropdownFilter), "owner__kind", "owner__team")
     list_select_related = ("owner__team",)
     search_fields = ("name", "=prefix", "owner__username")
     search_help_text = "Name, the eight public characters, or owner"
@@ -62,11 +62,11 @@ class APIKeyAdmin(ActionAdmin):
     fieldsets = (
         (None, {"fields": ("name", "owner", "shown_prefix", "shown_state")}),
         ("Life", {"fields": ("created_at", "expires_at", "revoked_at", "rotated_at", "replaced_by", "last_used_at")}),
-        ("Limits of this key", {"fields": (("rpm", "tpm", "concurrency"),)}),
+        ("Limits of this key", {"fields": (("rpm", "tpm", "concurrency"), "use_cache")}),
     )
     add_fieldsets = (
         (None, {"fields": ("name", "owner", "expires_at")}),
-        ("Limits of this key", {"fields": (("rpm", "tpm", "concurrency"),)}),
+        ("Limits of this key", {"fields": (("rpm", "tpm", "concurrency"), "use_cache")}),
     )
     readonly_fields = ("shown_prefix", "shown_state", "created_at", "revoked_at", "rotated_at", "replaced_by", "last_used_at")
     actions = ("revoke_selected",)

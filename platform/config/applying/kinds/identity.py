@@ -142,6 +142,7 @@ class Keys(Kind[shape.Key]):
                 owner=row.owner.username,
                 expires_at=row.expires_at.astimezone(UTC).isoformat().replace("+00:00", "Z") if row.expires_at else None,
                 limits=limits_of(row),
+                cache=row.use_cache,
             )
             found[self.name_of(entry)] = entry
         return found
@@ -162,6 +163,7 @@ class Keys(Kind[shape.Key]):
             name=entry.name,
             secret=secret,
             expires_at=_moment(entry.expires_at),
+            use_cache=entry.cache,
             **limit_fields(entry.limits),
         )
         if secret is None:
@@ -174,14 +176,16 @@ class Keys(Kind[shape.Key]):
             actions.revoke_key(actor=run.actor, key=key, reason="another secret was applied")
             self.create(entry, run)
         else:
-            actions.update_key(actor=run.actor, key=key, expires_at=_moment(entry.expires_at), **limit_fields(entry.limits))
+            moment = _moment(entry.expires_at)
+            actions.update_key(actor=run.actor, key=key, expires_at=moment, use_cache=entry.cache, **limit_fields(entry.limits))
 
     def remove(self, name: str, before: shape.Key, run: Run) -> None:
         actions.revoke_key(actor=run.actor, key=_key(before), reason="it is no longer in the applied file")
 
 
 def _current_keys() -> Any:
-    return APIKey.objects.filter(revoked_at__isnull=True, rotated_at__isnull=True, owner__is_active=True)
+    """Those that people and files made: what a page of the house made for itself is gone in minutes."""
+    return APIKey.objects.filter(revoked_at__isnull=True, rotated_at__isnull=True, owner__is_active=True, purpose="")
 
 
 def _key(entry: shape.Key) -> APIKey:

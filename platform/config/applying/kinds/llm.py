@@ -85,7 +85,9 @@ class Models(Kind[shape.Model]):
         return {row.name: _model(row) for row in rows}
 
     def settled(self, entry: shape.Model, before: shape.Model | None, run: Run) -> shape.Model:
-        return msgspec.structs.replace(entry, deployments=_in_order(entry.deployments), price=_plain_price(entry.price))
+        return msgspec.structs.replace(
+            entry, deployments=_in_order(entry.deployments), price=_plain_price(entry.price), timeouts=_plain_timeouts(entry.timeouts)
+        )
 
     def create(self, entry: shape.Model, run: Run) -> None:
         model = actions.create_model(
@@ -134,6 +136,9 @@ def _model(row: Model) -> shape.Model:
         price=None if price is None else shape.Price(**{FILE_METERS.get(meter, meter): plain(amount) for meter, amount in price.items()}),
         fallbacks=[step.target.name for step in row.fallback_steps.all()],
         max_output=row.max_output,
+        cache=None if row.cache_ttl is None else shape.Cache(ttl=row.cache_ttl),
+        timeouts=_stored_timeouts(row),
+        native_only=row.native_only,
         description=row.description,
         team=row.owner_team.name if row.owner_team else None,
         discoverable=row.discoverable,
@@ -150,8 +155,26 @@ def _deployments(entry: shape.Model) -> list[dict[str, Any]]:
     return [msgspec.structs.asdict(one) for one in entry.deployments]
 
 
+def _stored_timeouts(row: Model) -> shape.Timeouts | None:
+    first, idle = row.first_token_timeout, row.idle_timeout
+    return _plain_timeouts(shape.Timeouts(first_token=None if first is None else str(first), idle=None if idle is None else str(idle)))
+
+
+def _plain_timeouts(timeouts: shape.Timeouts | None) -> shape.Timeouts | None:
+    """Timeouts that state nothing are none."""
+    stated = (
+        {} if timeouts is None else {name: plain(value) for name, value in msgspec.structs.asdict(timeouts).items() if value is not None}
+    )
+    return shape.Timeouts(**stated) if stated else None
+
+
 def _model_fields(entry: shape.Model) -> dict[str, Any]:
+    timeouts = entry.timeouts or shape.Timeouts()
     return {
+        "cache_ttl": entry.cache.ttl if entry.cache else None,
+        "first_token_timeout": None if timeouts.first_token is None else Decimal(timeouts.first_token),
+        "idle_timeout": None if timeouts.idle is None else Decimal(timeouts.idle),
+        "native_only": entry.native_only,
         "strategy": entry.strategy,
         "max_output": entry.max_output,
         "description": entry.description,
