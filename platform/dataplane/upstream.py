@@ -8,13 +8,10 @@ inflated within a bound. TCP_NODELAY is the client's default.
 from __future__ import annotations
 
 import asyncio
-import logging
-import socket
 import time
 import zlib
 from collections.abc import Sequence
 from datetime import timedelta
-from ipaddress import ip_address
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import ConnectError, PyreqwestError
@@ -22,10 +19,22 @@ from pyreqwest.http import HeaderMap, Url
 from pyreqwest.request import StreamRequest
 from pyreqwest.response import Response
 
-from dataplane.addresses import AddressRefused, check_addresses, check_url
-from dataplane.errors import UpstreamFailed, UpstreamTimeout
+from dataplane.errors import UpstreamFailed
+from dataplane.resolving import Lost, Refused, TimedOut, is_literal, origin, resolve
 
-log = logging.getLogger("customhouse.upstream")
+__all__ = [
+    "MAX_ANSWER",
+    "PIN_SECONDS",
+    "Answer",
+    "Inflater",
+    "Lost",
+    "Prepared",
+    "Refused",
+    "TimedOut",
+    "Unsendable",
+    "Upstream",
+    "Upstreams",
+]
 
 PIN_SECONDS = 30.0
 """How long a checked address is used before the name is resolved again; a failed connect ends it at once."""
@@ -35,27 +44,6 @@ HELD_BACK = 65536
 
 MAX_ANSWER = 64 * 1024 * 1024
 _IDLE = timedelta(seconds=25)
-
-
-class Lost(UpstreamFailed):
-    """The upstream did not answer, or stopped. `sent` tells whether it may have begun to work (and to bill)."""
-
-    def __init__(self, message: str, *, sent: bool) -> None:
-        super().__init__(message)
-        self.sent = sent
-
-
-class TimedOut(UpstreamTimeout):
-    """The upstream was reached but a timeout ended the wait; it may have billed."""
-
-    sent = True
-
-
-class Refused(UpstreamFailed):
-    """The upstream's address may not be called."""
-
-    code = "upstream_address_refused"
-    sent = False
 
 
 class Unsendable(UpstreamFailed):
@@ -215,10 +203,7 @@ class Upstream:
     def __init__(self, url: str, *, allow_private: bool, timeouts: tuple[float, float, float]) -> None:
         """`timeouts` are connect, read (between two bytes) and total, in seconds. Raises Refused for a URL that no
         rule lets through."""
-        try:
-            _, self._host, self._port = check_url(url)
-        except AddressRefused as error:
-            raise Refused(f"The upstream's URL is refused: {error}") from error
+        _, self._host, self._port = origin(url)
         self._allow_private = allow_private
         self._timeouts = timeouts
         self._client: Client | None = None
@@ -288,7 +273,7 @@ class Upstream:
     async def _look_up(self) -> Client:
         """The connections at hand are kept as long as their address is among the name's, and while no name resolves."""
         try:
-            addresses = await self._addresses()
+            addresses = await resolve(self._host, self._port, allow_private=self._allow_private)
         except Lost:
             if self._client is None:
                 raise
@@ -302,20 +287,6 @@ class Upstream:
                 self._client = self._build(self._address)
         self._pinned_until = time.monotonic() + PIN_SECONDS
         return self._client
-
-    async def _addresses(self) -> list[str]:
-        try:
-            if _is_literal(self._host):
-                found = [self._host]
-            else:
-                infos = await asyncio.get_running_loop().getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-                found = list(dict.fromkeys(str(info[4][0]) for info in infos))
-            return check_addresses(found, host=self._host, allow_private=self._allow_private)
-        except OSError as error:
-            raise Lost("The upstream's name does not resolve.", sent=False) from error
-        except AddressRefused as error:
-            log.warning("upstream refused: %s", error)
-            raise Refused("The upstream's address is one that the house may not call.") from error
 
     def _build(self, address: str) -> Client:
         connect, read, total = self._timeouts
@@ -334,7 +305,7 @@ class Upstream:
             .timeout(timedelta(seconds=total))
             .pool_idle_timeout(_IDLE)
         )
-        if not _is_literal(self._host):
+        if not is_literal(self._host):
             builder = builder.resolve(self._host, address, self._port)
         return builder.build()
 
@@ -355,14 +326,6 @@ def _request(
     if body:
         builder = builder.body_bytes(body)
     return builder.build_streamed()
-
-
-def _is_literal(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 class Upstreams:
