@@ -7,15 +7,13 @@ tried and a true status can be sent.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dataplane import money
 from dataplane.call import Leg, Meter, Usage
+from dataplane.entry import Entry
 from dataplane.errors import HouseError, UpstreamFailed
-from dataplane.events import Intent, UsageEvent
-from dataplane.ids import new_id
 from dataplane.relay import Relay, Stalled, outcome_of
 from dataplane.upstream import Answer
 
@@ -31,7 +29,7 @@ class Attempt:
     DONE = Leg.__new__(Leg)
     """Marks that the caller has been answered."""
 
-    __slots__ = ("answer", "exchange", "failure", "first_byte", "id", "leg", "meter", "relay", "settled", "started_at", "wall")
+    __slots__ = ("answer", "entry", "exchange", "failure", "leg", "meter", "relay")
 
     def __init__(self, exchange: Exchange, leg: Leg) -> None:
         self.exchange = exchange
@@ -39,8 +37,7 @@ class Attempt:
         self.failure: HouseError | None = None
         self.meter: Meter | None = None
         self.answer: Answer | None = None
-        self.first_byte: float | None = None
-        self.settled = False
+        self.entry = Entry(exchange.call, leg, exchange.request.id)
         self.relay: Relay | None = None
 
     async def run(self, legs: Iterator[Leg]) -> Leg | None:
@@ -50,7 +47,7 @@ class Attempt:
         exchange.tries += 1
         named = f"{leg.provider}/{leg.deployment}" if leg.provider else leg.deployment
         exchange.route = f"{named}; tries={exchange.tries}".encode("latin-1", "replace")
-        self._intend()
+        self.entry.intend(exchange.kit, exchange.admission)
         exchange.waiting = True
         try:
             answer = await self._send()
@@ -169,94 +166,22 @@ class Attempt:
             headers = [*(pair for pair in headers if pair[0] not in limits), *limits.items()]
         return headers
 
-    def _intend(self) -> None:
-        """Writes the leg's intent. Its fields, and those of the settlement, are given by place and not by name, which takes
-        a third of the time on a path where every call comes by twice. A test holds the places."""
-        exchange, leg, call = self.exchange, self.leg, self.exchange.call
-        self.id = new_id()
-        self.wall = time.time()
-        self.started_at = time.perf_counter()
-        if not call.journaled:
-            return
-        key, admission = call.key, exchange.admission
-        principal = key.principal
-        team = call.snapshot.teams.get(principal.team or 0)
-        intent = Intent(
-            self.id,
-            exchange.request.id,
-            self.wall,
-            call.plane,
-            principal.ref,
-            principal.name,
-            key.id,
-            key.name,
-            principal.team,
-            team.name if team is not None else "",
-            call.model,
-            leg.provider,
-            leg.deployment,
-            call.server,
-            call.tool,
-            call.agent,
-            leg.rates.ref if leg.rates is not None else "",
-            admission.reserved,
-            admission.accounts,
-            call.estimate,
-        )
-        exchange.kit.journal.intent(intent)
-
     def settle(self, outcome: str, *, usage: Usage | None, status: int = 0, last: bool = True) -> str | None:
         """Writes the leg's one settlement; later calls do nothing. `usage` None: estimated from what passed. What it cost,
         in USD; None when that is not known or not kept.
 
-        The `last` leg settles the admission in the same step: a slice must never be stated between the two, or a crash
-        would give back what was spent."""
-        if self.settled:
+        The `last` leg settles the admission in the same step, see Entry."""
+        entry, exchange, call = self.entry, self.exchange, self.exchange.call
+        if entry.settled:
             return None
-        self.settled = True
-        exchange, leg, call = self.exchange, self.leg, self.exchange.call
         estimated = usage is None
         if usage is None:
             usage = call.estimate if self.meter is None else call.estimate | self.meter.partial()
-        rates = leg.rates
-        charge = 0 if not usage else rates.charge(usage) if rates is not None else None
-        seconds = time.perf_counter() - self.started_at
-        exchange.kit.metrics.call(call.plane, outcome, seconds)
+        status = status or (self.answer.status if self.answer is not None else 0)
+        charge = entry.settle(exchange.kit, outcome, usage=usage, estimated=estimated, status=status)
         if not call.journaled:
             return None
-        cost = None if charge is None else money.atto_to_text(charge)
         exchange.account(charge, usage)
-        key = call.key
-        principal = key.principal
-        team = call.snapshot.teams.get(principal.team or 0)
-        event = UsageEvent(
-            self.id,
-            exchange.request.id,
-            self.wall,
-            call.plane,
-            principal.ref,
-            principal.name,
-            key.id,
-            key.name,
-            outcome,
-            status or (self.answer.status if self.answer is not None else 0),
-            principal.team,
-            team.name if team is not None else "",
-            call.model,
-            leg.provider,
-            leg.deployment,
-            call.server,
-            call.tool,
-            call.agent,
-            usage,
-            cost,
-            "USD",
-            rates.ref if rates is not None else None,
-            estimated,
-            round(seconds * 1000, 3),
-            None if self.first_byte is None else round((self.first_byte - self.started_at) * 1000, 3),
-        )
-        exchange.kit.journal.settle(event)
         if last:
             exchange.admission.settle(exchange.nano, exchange.tokens)
-        return cost
+        return None if charge is None else money.atto_to_text(charge)

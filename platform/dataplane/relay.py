@@ -64,7 +64,7 @@ class Relay:
             await self._end(self._broken(late))
             return
         await self._quiet()
-        self._attempt.first_byte = time.perf_counter()
+        self._attempt.entry.first_byte = time.perf_counter()
         if not self._exchange.started:
             await self._head()
         await self._pump(out)

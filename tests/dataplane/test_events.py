@@ -1,4 +1,4 @@
-"""The places of the fields of journal lines: the hot path gives them by place (dataplane.attempt)."""
+"""The places of the fields of journal lines: the hot path gives them by place (dataplane.entry)."""
 
 from __future__ import annotations
 
