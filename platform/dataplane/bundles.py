@@ -29,7 +29,7 @@ class Bundle:
     """The leases of one key until Unix time `until`. `units` are those that a call takes one of: `rates` (spent by it)
     and `slots` (held by it); then there are `tokens`, and budgets, `hard` and `soft`."""
 
-    __slots__ = ("era", "hard", "key", "nothing", "rates", "slots", "soft", "tokens", "units", "until")
+    __slots__ = ("_costs", "_within", "era", "hard", "key", "nothing", "rates", "slots", "soft", "tokens", "units", "until")
 
     def __init__(self, key: KeyRecord, leases: list[Lease], era: int) -> None:
         def of(kind: str, *, hard: bool = True) -> tuple[Lease, ...]:
@@ -42,6 +42,22 @@ class Bundle:
         self.hard, self.soft = of("budget"), of("budget", hard=False)
         self.nothing = (0,) * len(self.hard)
         self.until = min((lease.terms.ends for lease in leases if lease.terms.ends is not None), default=inf)
+        self._within: Bundle | None = None
+        self._costs: Bundle | None = None
+
+    @property
+    def within(self) -> Bundle:
+        """What a part of a call takes from that holds its slots already."""
+        if self._within is None:
+            self._within = Bundle(self.key, [*self.rates, *self.tokens, *self.hard, *self.soft], self.era)
+        return self._within
+
+    @property
+    def costs(self) -> Bundle:
+        """What is counted of work that was not asked for: money and tokens."""
+        if self._costs is None:
+            self._costs = Bundle(self.key, [*self.tokens, *self.hard, *self.soft], self.era)
+        return self._costs
 
 
 class Bundles:

@@ -77,13 +77,14 @@ class Limits:
         """What this worker may still spend, by account, open reservations included."""
         return self.pool.held()
 
-    def try_admit(self, key: KeyRecord, *, reserve: int | None, tokens: int, model: str) -> Admission | None:
+    def try_admit(self, key: KeyRecord, *, reserve: int | None, tokens: int, model: str, within: bool = False) -> Admission | None:
         """Admits without waiting, or answers None: then `admit` has to. `reserve` is the most that the call can cost in
         1e-9 USD (None: not known, money is not checked), `tokens` what it counts against token limits, `model` names
-        whose recent costs are comparable. Whoever gets an Admission must settle it."""
-        bundle = self._by_key.get(key.id)
-        if bundle is None or bundle.key is not key or self._clock() >= bundle.until:
-            bundle = self._bundles.build(key)
+        whose recent costs are comparable. `within`: it is part of a call that was admitted and holds one of the calls at
+        a time. Whoever gets an Admission must settle it."""
+        bundle = self._bundle(key)
+        if within:
+            bundle = bundle.within
         for lease in bundle.units:
             if lease.available < 1:
                 return self._top_up(bundle, Demand(reserve, tokens, model))
@@ -97,15 +98,29 @@ class Limits:
                 return self._top_up(bundle, Demand(reserve, tokens, model))
         return Admission(self.pool, bundle, (reserve,) * len(bundle.hard), tokens, model)
 
-    async def admit(self, key: KeyRecord, *, reserve: int | None, tokens: int, model: str) -> Admission:
+    def owe(self, key: KeyRecord, *, model: str) -> Admission:
+        """For work that an upstream has begun by itself: nothing is reserved and nobody can refuse it any more, but what it
+        is settled with counts against budgets and token limits."""
+        bundle = self._bundle(key).costs
+        return Admission(self.pool, bundle, bundle.nothing, 0, model)
+
+    def _bundle(self, key: KeyRecord) -> Bundle:
+        bundle = self._by_key.get(key.id)
+        if bundle is None or bundle.key is not key or self._clock() >= bundle.until:
+            bundle = self._bundles.build(key)
+        return bundle
+
+    async def admit(self, key: KeyRecord, *, reserve: int | None, tokens: int, model: str, within: bool = False) -> Admission:
         """Like `try_admit`, and waits where that helps. Raises BudgetExceeded, RateLimited or AuthorityUnavailable."""
         clock = asyncio.get_running_loop().time
         demand, started = Demand(reserve, tokens, model), clock()
         while not self.pool.closed:
-            admission = self.try_admit(key, reserve=reserve, tokens=tokens, model=model)
+            admission = self.try_admit(key, reserve=reserve, tokens=tokens, model=model, within=within)
             if admission is not None:
                 return admission
             bundle = self._by_key[key.id]
+            if within:
+                bundle = bundle.within
             try:
                 admission = await self._ask(bundle, demand)
                 if admission is not None:

@@ -27,7 +27,7 @@ class Rates:
     token what a text token of its direction costs. Audio tokens are counted inside `input` and `output`, so their rate
     here is the difference."""
 
-    __slots__ = ("_fee", "_input", "_output", "_rates", "ref")
+    __slots__ = ("_fee", "_input", "_output", "_rates", "_spoken_input", "_spoken_output", "ref")
 
     def __init__(self, price: PriceRecord) -> None:
         self.ref = price.ref
@@ -47,6 +47,8 @@ class Rates:
         self._fee = self._rates.get("requests")
         self._input = max(self._rates["input"], self._rates["cache_write_5m"], self._rates["cache_write_1h"])
         self._output = self._rates["output"]
+        self._spoken_input = self._input + max(self._rates.get("audio_input", 0), 0)
+        self._spoken_output = self._output + max(self._rates.get("audio_output", 0), 0)
 
     def charge(self, usage: Mapping[str, int]) -> int:
         """Exact cost of what was used, in 1e-18 USD. `reasoning` is not charged apart, it is in `output`."""
@@ -62,9 +64,11 @@ class Rates:
         """The same in USD."""
         return Decimal(self.charge(usage)).scaleb(-18)
 
-    def reserve(self, *, input_tokens: int, output_tokens: int) -> int:
-        """The most that a call of this size can cost, in 1e-9 USD: every input token at the dearest input rate."""
-        return -(-(self._input * input_tokens + self._output * output_tokens + (self._fee or 0)) // ATTO_PER_NANO)
+    def reserve(self, *, input_tokens: int, output_tokens: int, spoken: bool = False) -> int:
+        """The most that a call of this size can cost, in 1e-9 USD: every input token at the dearest input rate. `spoken`:
+        each token may be one of audio."""
+        of_input, of_output = (self._spoken_input, self._spoken_output) if spoken else (self._input, self._output)
+        return -(-(of_input * input_tokens + of_output * output_tokens + (self._fee or 0)) // ATTO_PER_NANO)
 
 
 def _per_token(price: str) -> int:
