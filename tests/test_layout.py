@@ -147,6 +147,11 @@ def test_only_upstream_imports_the_hot_paths_http_client() -> None:
     assert importers == {"platform/dataplane/upstream.py"}
 
 
+def test_only_socket_upstream_imports_the_hot_paths_websocket_client() -> None:
+    importers = {name_of(path) for path in python_files(*PRODUCT) if any(name.startswith("websockets") for name in imports_of(path))}
+    assert importers == {"platform/dataplane/socket_upstream.py"}
+
+
 def test_only_outbound_makes_http_clients_of_the_control_plane() -> None:
     makers = {
         name_of(path)

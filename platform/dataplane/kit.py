@@ -10,18 +10,19 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from dataplane import operations
 from dataplane.asgi import App, Receive, Request, Scope, Send
 from dataplane.call import Call
 from dataplane.errors import HouseError, NotFound, Unavailable
+from dataplane.handshake import Handshake
 from dataplane.metrics import Metrics
+from dataplane.pins import Pins
 from dataplane.principal import invalid_key
 from dataplane.upstream import Upstreams
 
 if TYPE_CHECKING:
-    from dataplane.exchange import Exchange
     from dataplane.journal import Journal
     from dataplane.limits import Limits
     from dataplane.sealing import Sealer
@@ -46,13 +47,35 @@ class Background(Protocol):
 
 
 Handler = Callable[["Kit", Request], Awaitable[None]]
+SocketHandler = Callable[["Kit", Handshake], Awaitable[None]]
 
 
 class Routes(NamedTuple):
-    """Addresses of one gateway. An exact path wins over a prefix."""
+    """Addresses of one gateway. An exact path wins over a prefix. `websockets` are exact, and apart from the others."""
 
     exact: Mapping[str, Handler]
     prefixes: Sequence[tuple[str, Handler]] = ()
+    websockets: Mapping[str, SocketHandler] = {}
+
+
+class Running(Protocol):
+    """What is under way and may be cut: a call over HTTP, or a connection that stays open. `call` is whom and what it is
+    for, `sending_since` when a write began that its caller has not taken (0.0: there is none)."""
+
+    @property
+    def call(self) -> Call: ...
+
+    @property
+    def task(self) -> asyncio.Task[Any] | None: ...
+
+    @property
+    def sending_since(self) -> float: ...
+
+    def look(self) -> None:
+        """Called every now and then while it runs."""
+
+    def cancel(self, reason: HouseError) -> None:
+        """Cuts it from outside."""
 
 
 class Kit:
@@ -67,17 +90,20 @@ class Kit:
         limits: Limits,
         journal: Journal,
         background: Sequence[Background] = (),
+        pins: Pins | None = None,
     ) -> None:
+        """`pins` None: what is stored for callers is known to this process alone, and forgotten with it."""
         self.pepper = pepper
         self.sealer = sealer
         self.store = store
         self.limits = limits
         self.journal = journal
+        self.pins = Pins() if pins is None else pins
         self.upstreams = Upstreams()
         self.metrics = Metrics()
-        self.active: set[Exchange] = set()
+        self.active: set[Running] = set()
         self.draining = False
-        self._background = background
+        self._background: list[Background] = [self.pins, *background]
         self._begun = 0
         self._listening = False
         self._sweeper: asyncio.Task[None] | None = None
@@ -87,6 +113,10 @@ class Kit:
         self.metrics.gauges["active_calls"] = ("Calls under way.", lambda: float(len(self.active)))
         self.metrics.gauges["snapshot_version"] = ("Version of the snapshot that is served.", lambda: float(store.current.version))
         self.metrics.gauges["snapshot_age_seconds"] = ("Since the snapshot last changed.", lambda: time.time() - store.current.loaded_at)
+
+    def attach(self, part: Background) -> None:
+        """One more part that runs beside the calls; before the start."""
+        self._background.append(part)
 
     @property
     def started(self) -> bool:
@@ -140,7 +170,7 @@ class Kit:
         except Exception:
             log.exception("a part of the house could not end in order")
 
-    def watch_over(self, exchange: Exchange) -> None:
+    def watch_over(self, exchange: Running) -> None:
         """From now until it leaves `active`, the call is looked at now and then."""
         self.active.add(exchange)
         if self._looking is None:
@@ -195,10 +225,12 @@ def withdrawn(call: Call, snapshot: Snapshot) -> HouseError | None:
 
 
 def application(kit: Kit, routes: Sequence[Routes]) -> App:
-    """The ASGI app of the data plane: HTTP calls, operations, lifespan."""
+    """The ASGI app of the data plane: HTTP calls, WebSockets, operations, lifespan."""
     exact: dict[str, Handler] = {**operations.HANDLERS}
     prefixes: list[tuple[str, Handler]] = []
+    sockets: dict[str, SocketHandler] = {}
     for part in routes:
+        sockets.update(part.websockets)
         exact.update(part.exact)
         prefixes.extend(part.prefixes)
 
@@ -219,7 +251,10 @@ def application(kit: Kit, routes: Sequence[Routes]) -> App:
         elif kind == "lifespan":
             await lifespan(kit, receive, send)
         else:
-            await send({"type": "websocket.close", "code": 4404})
+            if kit._sweeper is None:
+                await kit.start()
+            handshake = Handshake(scope, receive, send)
+            await sockets.get(handshake.path, operations.no_socket)(kit, handshake)
 
     return app
 

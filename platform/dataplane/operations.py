@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dataplane.asgi import JSON_TYPE, Request, respond
+from dataplane.asgi import JSON_TYPE, Disconnected, Request, respond
+from dataplane.handshake import Handshake
 
 if TYPE_CHECKING:
     from dataplane.kit import Handler, Kit
@@ -46,6 +47,15 @@ async def metrics(kit: Kit, request: Request) -> None:
 async def not_found(kit: Kit, request: Request) -> None:
     body = {"error": {"message": "Nothing answers at this address.", "code": "not_found", "request_id": request.id}}
     await _json(request, 404, body)
+
+
+async def no_socket(kit: Kit, handshake: Handshake) -> None:
+    try:
+        await handshake.begin()
+    except Disconnected:
+        return
+    body = {"error": {"message": "Nothing answers at this address.", "code": "not_found", "request_id": handshake.id}}
+    await handshake.deny(404, [JSON_TYPE, (b"x-request-id", handshake.id.encode())], msgspec.json.encode(body))
 
 
 async def _json(request: Request, status: int, body: Mapping[str, object]) -> None:
