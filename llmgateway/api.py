@@ -26,6 +26,7 @@ from llmgateway.guards import acting, check_deployments, check_fallbacks, check_
 from llmgateway.models import Deployment, Fallback, Model, Provider
 from llmgateway.prices import PriceBook
 from llmgateway.probe import probe
+from llmgateway.rotating import rotated
 from llmgateway.serializers import ModelSerializer, PlainSerializer, ProviderSerializer, StrictSerializer
 
 
@@ -79,6 +80,18 @@ class PicksSerializer(StrictSerializer):
     join = serializers.BooleanField(required=False, default=False)
 
 
+class CredentialStepSerializer(StrictSerializer):
+    """`next` stores and tests the credential in `api_key`; the other steps take none."""
+
+    step = serializers.ChoiceField(choices=("next", "test", "switch", "roll_back", "drop_next", "drop_previous"))
+    api_key = serializers.CharField(write_only=True, required=False)
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        if (data["step"] == "next") != ("api_key" in data):
+            raise serializers.ValidationError({"api_key": ["The step 'next' takes the credential, the others take none."]})
+        return data
+
+
 class ImportedSerializer(PlainSerializer):
     created = serializers.ListField(child=serializers.CharField())
     joined = serializers.ListField(child=serializers.CharField())
@@ -89,7 +102,7 @@ class ImportedSerializer(PlainSerializer):
 class ProviderViewSet(WritableViewSet):
     """Accounts at vendors. A credential goes in as `api_key` and never comes out."""
 
-    queryset = Provider.objects.defer("credential").order_by("name")
+    queryset = Provider.objects.defer("credential", "next_credential", "previous_credential").order_by("name")
     serializer_class = ProviderSerializer
     filterset_fields = ("name", "dialect", "vendor", "enabled", "health")
 
@@ -110,7 +123,7 @@ class ProviderViewSet(WritableViewSet):
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """A test waits for somebody else's machine: that must not happen inside the transaction of a write."""
-        if self.action_map.get("post") == "test":
+        if self.action_map.get("post") in ("test", "credential"):
             return super(ActionViewSet, self).dispatch(request, *args, **kwargs)
         return super().dispatch(request, *args, **kwargs)
 
@@ -122,6 +135,16 @@ class ProviderViewSet(WritableViewSet):
         finding = probe(provider)
         actions.record_health(actor=acting(request), provider=provider, error=finding.sentence, latency_ms=finding.latency_ms)
         return Response(FindingSerializer(finding).data)
+
+    @extend_schema(request=CredentialStepSerializer, responses=ProviderSerializer)
+    @action(detail=True, methods=["post"])
+    def credential(self, request: Request, pk: str | None = None) -> Response:
+        """One step of the rotation of its credential. A next one that the provider does not accept stays stored, untested."""
+        provider = self.get_object()
+        step = CredentialStepSerializer(data=request.data)
+        step.is_valid(raise_exception=True)
+        rotated(acting(request), provider, **step.validated_data)
+        return Response(ProviderSerializer(self._stored(provider), context=self.get_serializer_context()).data)
 
     @extend_schema(request=PicksSerializer, responses=ImportedSerializer)
     @action(detail=True, methods=["post"], url_path="import")

@@ -53,6 +53,7 @@ def stored_credentials_open(
 
 
 def _opens(provider: Any) -> bool:
+    """The one in use: what waits beside it fails no call, and is told when it is switched to."""
     try:
         open_credential(provider)
     except SealError:

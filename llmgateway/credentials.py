@@ -1,4 +1,5 @@
-"""Sealing and opening of provider credentials. Only the probe and the idempotence check of config files open one."""
+"""Sealing and opening of provider credentials. Only the probe, the idempotence check
+of config files and the rotation open one."""
 
 from __future__ import annotations
 
@@ -31,6 +32,18 @@ def open_credential(provider: Provider) -> str | None:
     if provider.credential is None:
         return None
     return sealer().open(bytes(provider.credential), bound_to=provider.credential_place)
+
+
+def open_next(provider: Provider) -> str | None:
+    """The credential that waits to be used, None when there is none. Raises SealError."""
+    if provider.next_credential is None:
+        return None
+    return sealer().open(bytes(provider.next_credential), bound_to=provider.next_place)
+
+
+def moved(sealed: bytes | memoryview[int], *, from_place: str, to_place: str) -> bytes:
+    """The same secret, sealed for another column. Raises SealError."""
+    return sealer().seal(sealer().open(bytes(sealed), bound_to=from_place), bound_to=to_place)
 
 
 def credential_matches(provider: Provider, secret: str | None) -> bool:

@@ -17,20 +17,21 @@ class Diagnosis:
     advice: str
 
 
-def of_status(status: int, *, answer: Any, vendor: str, has_credential: bool, location: str = "") -> Diagnosis:
-    """`answer` is the parsed body of an error answer, or None when it was not JSON."""
+def of_status(status: int, *, answer: Any, keys_page: str, has_credential: bool, location: str = "") -> Diagnosis:
+    """`answer` is the parsed body of an error answer, or None when it was not JSON; `keys_page` is where the vendor's keys
+    are made, "" where nobody knows."""
     said = _said(answer)
     error = f"The provider answered {status}{f': {said}' if said else '.'}"
-    return Diagnosis(error, _status_advice(status, vendor=vendor, has_credential=has_credential, location=location))
+    return Diagnosis(error, _status_advice(status, keys_page=keys_page, has_credential=has_credential, location=location))
 
 
-def _status_advice(status: int, *, vendor: str, has_credential: bool, location: str) -> str:
+def _status_advice(status: int, *, keys_page: str, has_credential: bool, location: str) -> str:
     if 300 <= status < 400:
         return f"The address redirects{f' to {location}' if location else ''}. Redirects are not followed: enter the final address."
     if status == 401 and not has_credential:
-        return f"No credential is stored. {_where(vendor)}"
+        return f"No credential is stored. {_where(keys_page)}"
     if status == 401:
-        return f"The credential was refused: it is mistyped, expired or revoked. {_where(vendor)}"
+        return f"The credential was refused: it is mistyped, expired or revoked. {_where(keys_page)}"
     if status == 403:
         return "The credential is valid but may not list models: look at its permissions, its project and the account's allowed addresses."
     if status in (404, 405):
@@ -44,9 +45,10 @@ def _status_advice(status: int, *, vendor: str, has_credential: bool, location: 
     return "Compare the dialect and the base URL with the vendor's API reference."
 
 
-def _where(vendor: str) -> str:
-    page = next((row.keys_page for row in VENDORS if row.slug == vendor), "")
-    return f"Make a key at {page} and paste it into the credential field." if page else "Paste a valid one into the credential field."
+def _where(keys_page: str) -> str:
+    if not keys_page:
+        return "Paste a valid one into the credential field."
+    return f"Make a key at {keys_page} and paste it into the credential field."
 
 
 def _said(answer: Any) -> str:
@@ -54,6 +56,14 @@ def _said(answer: Any) -> str:
     found = answer.get("error", answer) if isinstance(answer, dict) else None
     text = found.get("message") or found.get("detail") or found.get("Message") if isinstance(found, dict) else found
     return " ".join(text.split())[:200] if isinstance(text, str) else ""
+
+
+def account_refused(status: int, said: str) -> Diagnosis:
+    """Google's token service did not exchange the service account's key."""
+    error = f"The token service answered {status}{f': {said}' if said else '.'}"
+    return Diagnosis(
+        error, "The service account's key is revoked, or the account is disabled: make a new key for it and paste its JSON file."
+    )
 
 
 def not_json(content_type: str, *, dialect: str) -> Diagnosis:

@@ -1,7 +1,8 @@
 """The cheapest authenticated request of each dialect: listing models. Builds it; sends nothing.
 
 `base_url` is what the data plane appends its endpoints to: for OpenAI-compatible vendors it ends where `/models`
-begins; the others' version prefix is added unless it is written out.
+begins; the others' version prefix is added unless it is written out. How the credential is sent is a fact of the vendor
+(`llmgateway.proxy.providers`), the same one that the data plane goes by.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from llmgateway.choices import Dialect
+from llmgateway.proxy.providers import Facts
 from llmgateway.proxy.sigv4 import AccessKeys, signed_headers
 
 ANTHROPIC_VERSION = "2023-06-01"
@@ -24,7 +26,7 @@ _BEDROCK_HOST = re.compile(r"bedrock-runtime(-fips)?\.([a-z0-9-]+)\.(amazonaws\.
 
 
 class UnusableCredential(ValueError):
-    """The stored credential is not of a kind that this dialect takes. The message says what it takes, never what is stored."""
+    """The stored credential is not of a kind that this vendor takes. The message says what it takes, never what is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +41,57 @@ def listing(
     base_url: str,
     credential: str | None,
     headers: Mapping[str, str],
+    facts: Facts,
+    token: str = "",
     page_size: int = PAGE,
     following: Mapping[str, str] | None = None,
 ) -> Listing:
-    """The GET that answers with the provider's models. Raises UnusableCredential."""
+    """The GET that answers with the provider's models. `token` is what a service account's key was exchanged for. Raises
+    UnusableCredential."""
     sent = {"accept": "application/json", **headers}
+    more = following or {}
     match Dialect(dialect):
         case Dialect.OPENAI:
-            url, auth = f"{base_url}/models", {"authorization": f"Bearer {credential}"}
+            url = f"{base_url}/models"
         case Dialect.ANTHROPIC:
-            url, auth = (
-                _query(_versioned(base_url, "v1", "models"), {"limit": page_size, **(following or {})}),
-                {"x-api-key": f"{credential}"},
-            )
+            url = _query(_versioned(base_url, "v1", "models"), {"limit": page_size, **more})
             sent.setdefault("anthropic-version", ANTHROPIC_VERSION)
+        case Dialect.GEMINI if facts.auth == "google":
+            url = _query(_publisher(base_url), {"pageSize": page_size, **more})
         case Dialect.GEMINI:
-            url = _query(_versioned(base_url, "v1beta", "models"), {"pageSize": page_size, **(following or {})})
-            auth = {"x-goog-api-key": f"{credential}"}
+            url = _query(_versioned(base_url, "v1beta", "models"), {"pageSize": page_size, **more})
         case Dialect.COHERE:
-            url = _query(_versioned(base_url, "v1", "models"), {"page_size": page_size, **(following or {})})
-            auth = {"authorization": f"Bearer {credential}"}
+            url = _query(_versioned(base_url, "v1", "models"), {"page_size": page_size, **more})
         case Dialect.BEDROCK:
             return _bedrock(base_url, credential, sent)
-    if credential is not None:
-        sent |= auth
-    return Listing(url, sent)
+    return Listing(url, sent | _proof(credential, facts, token))
+
+
+def _proof(credential: str | None, facts: Facts, token: str) -> dict[str, str]:
+    if credential is None:
+        return {}
+    if is_object(credential):
+        if facts.auth != "google":
+            raise UnusableCredential("It is a JSON object: this vendor takes an API key.")
+        return {"authorization": f"Bearer {token}"}
+    match facts.auth:
+        case "bearer":
+            return {"authorization": f"Bearer {credential}"}
+        case "google":
+            return {"x-goog-api-key": credential}
+        case header:
+            return {header: credential}
+
+
+def is_object(credential: str) -> bool:
+    """Keys of cloud accounts are stored as the JSON object that the vendor hands out."""
+    return credential.startswith("{")
+
+
+def _publisher(base_url: str) -> str:
+    """Vertex lists what Google publishes beside the projects, not in one: there is only a beta version of that."""
+    parts = urlsplit(base_url)
+    return urlunsplit((parts.scheme, parts.netloc, "/v1beta1/publishers/google/models", "", ""))
 
 
 def _versioned(base_url: str, version: str, path: str) -> str:
@@ -84,7 +112,7 @@ def _bedrock(base_url: str, credential: str | None, sent: dict[str, str]) -> Lis
     url = urlunsplit((parts.scheme, netloc, f"{parts.path}/foundation-models", "", ""))
     if credential is None:
         return Listing(url, sent)
-    if not credential.startswith("{"):
+    if not is_object(credential):
         return Listing(url, {**sent, "authorization": f"Bearer {credential}"})
     signed = signed_headers("GET", url, keys=access_keys(credential), region=region, service="bedrock", at=datetime.now(UTC), headers=sent)
     return Listing(url, {name: value for name, value in signed.items() if name != "host"})

@@ -1,7 +1,7 @@
 """Reading what a provider says it offers: the answers of the vendors' list-models endpoints, one reader per dialect.
 
 Sources: the vendors' API references (OpenAI and compatible `GET /models`, Anthropic `GET /v1/models`, Gemini
-`models.list`, Bedrock `ListFoundationModels`, Cohere `GET /v1/models`).
+`models.list`, Vertex `publishers.models.list`, Bedrock `ListFoundationModels`, Cohere `GET /v1/models`).
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ def _anthropic(answer: Any) -> Page:
 
 def _gemini(answer: Any) -> Page:
     following = {"pageToken": str(answer["nextPageToken"])} if answer.get("nextPageToken") else {}
-    # An account with nothing to offer gets {} from Google's APIs.
-    return Page(_names(entry["name"].removeprefix("models/") for entry in _listed(answer.get("models", []))), following)
+    # An account with nothing to offer gets {} from Google's APIs. Vertex has a word of its own for the list.
+    entries = _listed(answer.get("publisherModels", answer.get("models", [])))
+    return Page(_names(entry["name"].removeprefix("publishers/google/").removeprefix("models/") for entry in entries), following)
 
 
 def _bedrock(answer: Any) -> Page:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,11 +19,13 @@ from adminkit import outbound
 from dataplane.addresses import AddressRefused
 from dataplane.sealing import SealError
 from llmgateway import diagnosis
-from llmgateway.credentials import open_credential
+from llmgateway.credentials import open_credential, open_next
 from llmgateway.diagnosis import Diagnosis
-from llmgateway.listing import PAGE, UnusableCredential, listing
+from llmgateway.google_account import TokenRefused, access_token
+from llmgateway.listing import PAGE, UnusableCredential, is_object, listing
 from llmgateway.models import Provider
 from llmgateway.offers import NotAModelList, Page, read_page
+from llmgateway.proxy.providers import Facts, facts_of
 
 TIMEOUT = 10.0
 """Seconds for a whole answer: somebody is looking at a spinner, or a task has other providers to check."""
@@ -49,28 +51,50 @@ class Finding:
         return "" if self.problem is None else f"{self.problem.error} {self.problem.advice}"
 
 
-def probe(provider: Provider, *, pages: int = 1, page_size: int = PAGE) -> Finding:
-    """`pages` above 1 follow the list where a vendor cuts it. Never raises for what a provider or its row may hold.
+def probe(provider: Provider, *, pages: int = 1, page_size: int = PAGE, with_next: bool = False) -> Finding:
+    """`pages` above 1 follow the list where a vendor cuts it; `with_next` asks with the credential that waits to be used.
+    Never raises for what a provider or its row may hold.
 
     Needs the provider's row with its credential and reads nothing else from the database, so it may run in any thread.
     """
     try:
-        credential = open_credential(provider)
+        credential = open_next(provider) if with_next else open_credential(provider)
     except SealError:
         problem = Diagnosis("The stored credential can't be opened.", "The house's sealing key has changed: enter the credential again.")
         return Finding(problem=problem)
-    return _asked(provider, credential, pages=min(pages, MAX_PAGES), page_size=page_size)
+    facts = facts_of(dialect=provider.dialect, base_url=provider.base_url, vendor=provider.vendor)
+    return _asked(provider, _Proof(credential, facts), pages=min(pages, MAX_PAGES), page_size=page_size)
 
 
-def _asked(provider: Provider, credential: str | None, *, pages: int, page_size: int) -> Finding:
+@dataclass(slots=True)
+class _Proof:
+    """What is sent to show who asks. `token` is fetched where the credential is a service account's key."""
+
+    credential: str | None = field(repr=False)
+    facts: Facts
+    token: str = field(default="", repr=False)
+
+    def fetch(self, client: httpx.Client) -> None:
+        if self.credential is not None and self.facts.auth == "google" and is_object(self.credential):
+            self.token = access_token(client, self.credential)
+
+    def scrubbed(self, text: str) -> str:
+        """`text` without the credential, nor any value in it when it is a JSON object; also where they are written escaped."""
+        for secret in (*_secrets(self.credential), *([self.token] if self.token else ())):
+            text = text.replace(json.dumps(secret, ensure_ascii=False)[1:-1], MASK).replace(secret, MASK)
+        return text
+
+
+def _asked(provider: Provider, proof: _Proof, *, pages: int, page_size: int) -> Finding:
     found: dict[str, None] = {}
     following: dict[str, str] = {}
     latency: float | None = None
     host = urlsplit(provider.base_url).netloc
     try:
         with outbound.client(allow_private=provider.allow_private_network, timeout=TIMEOUT, total_seconds=TIMEOUT) as client:
+            proof.fetch(client)
             for _ in range(pages):
-                page, took = _page(client, provider, credential, page_size, following)
+                page, took = _page(client, provider, proof, page_size, following)
                 latency = took if latency is None else latency
                 found.update(dict.fromkeys(page.names))
                 if not page.following or page.following == following:
@@ -81,7 +105,9 @@ def _asked(provider: Provider, credential: str | None, *, pages: int, page_size:
     except AddressRefused as refused:
         return Finding(problem=diagnosis.forbidden_address(str(refused), allow_private=provider.allow_private_network))
     except UnusableCredential as unusable:
-        return Finding(problem=Diagnosis("The stored credential does not fit this dialect.", str(unusable)))
+        return Finding(problem=Diagnosis("The stored credential does not fit this vendor.", str(unusable)))
+    except TokenRefused as refused:
+        return Finding(problem=diagnosis.account_refused(refused.status, proof.scrubbed(refused.said)))
     except httpx.HTTPError as error:
         return Finding(problem=diagnosis.unreachable(_reason(error), host=host))
     return Finding(latency_ms=latency, models=tuple(found))
@@ -94,30 +120,30 @@ class _ProblemFound(Exception):
         self.latency_ms = latency_ms
 
 
-def _page(
-    client: httpx.Client, provider: Provider, credential: str | None, page_size: int, following: Mapping[str, str]
-) -> tuple[Page, float]:
+def _page(client: httpx.Client, provider: Provider, proof: _Proof, page_size: int, following: Mapping[str, str]) -> tuple[Page, float]:
     request = listing(
         dialect=provider.dialect,
         base_url=provider.base_url,
-        credential=credential,
+        credential=proof.credential,
         headers=provider.headers,
+        facts=proof.facts,
+        token=proof.token,
         page_size=page_size,
         following=following,
     )
     started = time.perf_counter()
     response = client.get(request.url, headers=request.headers)
     took = (time.perf_counter() - started) * 1000
-    answer = _parsed(response, credential)
+    answer = _parsed(response, proof)
     if response.status_code != 200:
         location = response.headers.get("location", "")
         raise _ProblemFound(
             diagnosis.of_status(
                 response.status_code,
                 answer=answer,
-                vendor=provider.vendor,
-                has_credential=credential is not None,
-                location=_scrubbed(location, credential).partition("?")[0][:200],
+                keys_page=proof.facts.keys_page,
+                has_credential=proof.credential is not None,
+                location=proof.scrubbed(location).partition("?")[0][:200],
             ),
             took,
         )
@@ -129,25 +155,18 @@ def _page(
         raise _ProblemFound(diagnosis.not_a_list(dialect=provider.dialect), took) from None
 
 
-def _parsed(response: httpx.Response, credential: str | None) -> Any:
+def _parsed(response: httpx.Response, proof: _Proof) -> Any:
     """The body as JSON, without the credential; None when it is not JSON."""
     try:
-        return json.loads(_scrubbed(json.dumps(json.loads(response.content), ensure_ascii=False), credential))
+        return json.loads(proof.scrubbed(json.dumps(json.loads(response.content), ensure_ascii=False)))
     except (ValueError, RecursionError):
         return None
-
-
-def _scrubbed(text: str, credential: str | None) -> str:
-    """`text` without the credential, nor any value in it when it is a JSON object; also where they are written escaped."""
-    for secret in _secrets(credential):
-        text = text.replace(json.dumps(secret, ensure_ascii=False)[1:-1], MASK).replace(secret, MASK)
-    return text
 
 
 def _secrets(credential: str | None) -> list[str]:
     if credential is None:
         return []
-    values = json.loads(credential).values() if credential.startswith("{") else ()
+    values = json.loads(credential).values() if is_object(credential) else ()
     return [credential, *(value for value in values if isinstance(value, str) and value)]
 
 

@@ -40,8 +40,9 @@ class ProviderSerializer(StrictSerializer, _ModelSerializer):
         settings: tuple[str, ...] = ("name", "dialect", "base_url", "vendor", "allow_private_network")
         settings += ("connect_timeout", "read_timeout", "total_timeout", "headers", "enabled")
         state = ("health", "checked_at", "failed_checks", "last_error", "latency_ms", "created_at", "updated_at")
-        fields = ("id", *settings, "api_key", "has_credential", "credential_set_at", *state)
-        read_only_fields = ("id", "credential_set_at", *state)
+        dates = ("credential_set_at", "next_set_at", "next_tested_at", "previous_set_at")
+        fields = ("id", *settings, "api_key", "has_credential", *dates, *state)
+        read_only_fields = ("id", *dates, *state)
 
 
 def _amount(**kwargs: Any) -> serializers.DecimalField:

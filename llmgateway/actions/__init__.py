@@ -18,6 +18,14 @@ from llmgateway.actions.providers import (
     set_credential,
     update_provider,
 )
+from llmgateway.actions.rotation import (
+    drop_next_credential,
+    drop_previous_credential,
+    record_next_test,
+    roll_back_credential,
+    set_next_credential,
+    switch_credential,
+)
 
 __all__ = [
     "announce_begun_prices",
@@ -27,14 +35,20 @@ __all__ = [
     "delete_provider",
     "disable_model",
     "disable_provider",
+    "drop_next_credential",
+    "drop_previous_credential",
     "enable_model",
     "enable_provider",
     "import_models",
     "record_health",
+    "record_next_test",
+    "roll_back_credential",
     "set_credential",
     "set_deployments",
     "set_fallbacks",
     "set_model_price",
+    "set_next_credential",
+    "switch_credential",
     "update_model",
     "update_provider",
 ]

@@ -52,7 +52,7 @@ def create_provider(*, actor: User | None, name: str, dialect: str, base_url: st
 @transaction.atomic
 def update_provider(*, actor: User | None, provider: Provider, api_key: str | None = None, **fields: Any) -> Provider:
     """Changes the named columns, and the credential when one is given; what stays the same leaves no audit row."""
-    provider = _locked(provider)
+    provider = locked(provider)
     before, had_credential = public_fields(provider, FIELDS), provider.has_credential
     if "base_url" in fields and "vendor" not in fields and provider.vendor == guess_vendor(provider.base_url):
         fields["vendor"] = ""
@@ -61,12 +61,14 @@ def update_provider(*, actor: User | None, provider: Provider, api_key: str | No
     if api_key is None:
         _refuse_moving_the_credential(provider, changes)
     else:
+        if _moves(changes):
+            _clear_waiting(provider)
         _seal_into(provider, api_key)
         changes["credential"] = _credential_change(had_credential)
     if not changes:
         return provider
     if REACH & set(changes):
-        _forget_health(provider)
+        forget_health(provider)
     provider.save()
     trail.record(actor=actor, action="llmgateway.provider.update", target=provider, changes=changes)
     return provider
@@ -75,17 +77,18 @@ def update_provider(*, actor: User | None, provider: Provider, api_key: str | No
 @transaction.atomic
 def set_credential(*, actor: User | None, provider: Provider, api_key: str | None) -> Provider:
     """Seals a new credential, or takes the stored one away when `api_key` is None."""
-    provider = _locked(provider)
+    provider = locked(provider)
     had_credential = provider.has_credential
     if api_key is None and not had_credential:
         return provider
     if api_key is None:
         provider.credential, provider.credential_set_at = None, None
+        _clear_waiting(provider)
         change: list[Any] = ["set", None]
     else:
         _seal_into(provider, api_key)
         change = _credential_change(had_credential)
-    _forget_health(provider)
+    forget_health(provider)
     provider.save()
     trail.record(actor=actor, action="llmgateway.provider.credential", target=provider, changes={"credential": change})
     return provider
@@ -103,7 +106,7 @@ def disable_provider(*, actor: User | None, provider: Provider) -> Provider:
 @transaction.atomic
 def delete_provider(*, actor: User | None, provider: Provider) -> None:
     """Refused while a model has a deployment at this provider."""
-    provider = _locked(provider)
+    provider = locked(provider)
     users = list(provider.deployments.order_by("model__name").values_list("model__name", flat=True).distinct()[:5])
     if users:
         raise ValidationError(f"{provider.name} is used by {', '.join(users)}. Take its deployments out of these models first.")
@@ -114,7 +117,7 @@ def delete_provider(*, actor: User | None, provider: Provider) -> None:
 
 @transaction.atomic
 def _switch(actor: User | None, provider: Provider, *, enabled: bool) -> Provider:
-    provider = _locked(provider)
+    provider = locked(provider)
     if provider.enabled == enabled:
         return provider
     provider.enabled = enabled
@@ -143,11 +146,22 @@ def _assign(provider: Provider, fields: dict[str, Any]) -> None:
 def _refuse_moving_the_credential(provider: Provider, changes: dict[str, list[Any]]) -> None:
     """A stored credential is only ever sent to the host it was entered for: otherwise whoever may edit an address, but
     never saw the key, could have it sent to a host of their own."""
-    if not provider.has_credential or "base_url" not in changes:
-        return
-    old, new = (urlsplit(url) for url in changes["base_url"])
-    if (old.scheme, old.netloc) != (new.scheme, new.netloc):
+    if provider.has_credential and _moves(changes):
         raise ValidationError({"base_url": "The stored credential belongs to the old host. Enter the credential for the new one as well."})
+
+
+def _moves(changes: dict[str, list[Any]]) -> bool:
+    """Whether the changes lead to another host."""
+    if "base_url" not in changes:
+        return False
+    old, new = (urlsplit(url) for url in changes["base_url"])
+    return (old.scheme, old.netloc) != (new.scheme, new.netloc)
+
+
+def _clear_waiting(provider: Provider) -> None:
+    """What waits before and behind the credential in use belongs to its host as well."""
+    provider.next_credential, provider.next_set_at, provider.next_tested_at = None, None, None
+    provider.previous_credential, provider.previous_set_at = None, None
 
 
 def _seal_into(provider: Provider, api_key: str) -> None:
@@ -161,10 +175,12 @@ def _credential_change(had_credential: bool) -> list[Any]:
     return ["set", "replaced"] if had_credential else [None, "set"]
 
 
-def _forget_health(provider: Provider) -> None:
+def forget_health(provider: Provider) -> None:
+    """Part of the caller's save."""
     provider.health, provider.checked_at, provider.latency_ms = Health.UNKNOWN, None, None
     provider.failed_checks, provider.last_error = 0, ""
 
 
-def _locked(provider: Provider) -> Provider:
+def locked(provider: Provider) -> Provider:
+    """The row as it is stored now, held until the caller's transaction ends."""
     return Provider.objects.select_for_update().get(pk=provider.pk)

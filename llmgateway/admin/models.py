@@ -105,8 +105,10 @@ class ModelAdmin(ActionAdmin):
     list_select_related = ("owner_team",)
     autocomplete_fields = ("owner_team",)
     inlines = (DeploymentInline, FallbackInline)
-    export_fields = ("name", "description", "strategy", "max_output", "cache_ttl", "first_token_timeout", "idle_timeout", "native_only")
-    export_fields += ("owner_team__name", "discoverable", "enabled", "created_at")
+    export_fields = (
+        *("name", "description", "strategy", "max_output", "cache_ttl", "first_token_timeout", "idle_timeout", "native_only"),
+        *("owner_team__name", "discoverable", "enabled", "created_at"),
+    )
     actions = ("enable", "disable")
     warn_unsaved_form = True
     change_form_outer_before_template = "llmgateway/model_banner.html"

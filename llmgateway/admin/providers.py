@@ -18,13 +18,17 @@ from unfold.enums import ActionVariant
 
 from adminkit.admin import ActionAdmin
 from llmgateway import actions
-from llmgateway.admin import connection, import_page
+from llmgateway.admin import connection, import_page, rotation
 from llmgateway.admin.provider_form import ProviderForm
 from llmgateway.choices import Health
 from llmgateway.guards import acting, check_reach, may_add_providers
 from llmgateway.models import Deployment, Provider
 from llmgateway.prices import PriceBook, PriceTag
+from llmgateway.proxy.providers import facts_of
+from llmgateway.vendor_words import Portrait, portrait
 from llmgateway.vendors import LOCAL_VENDORS, VENDORS
+
+SEALED = ("credential", "next_credential", "previous_credential")
 
 
 @admin.register(Provider)
@@ -48,7 +52,7 @@ class ProviderAdmin(ActionAdmin):
     # -- reads
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
-        rows: QuerySet[Provider] = super().get_queryset(request).defer("credential")
+        rows: QuerySet[Provider] = super().get_queryset(request).defer(*SEALED)
         return rows.annotate(models=Count("deployments__model", distinct=True))
 
     def get_fieldsets(self, request: HttpRequest, obj: Provider | None = None) -> Any:
@@ -69,6 +73,7 @@ class ProviderAdmin(ActionAdmin):
         own = [
             path("<path:object_id>/test/", self.admin_site.admin_view(self.test_view), name="llmgateway_provider_test"),
             path("<path:object_id>/import/", self.admin_site.admin_view(self.import_view), name="llmgateway_provider_import"),
+            *rotation.urls(self),
         ]
         return [*own, *super().get_urls()]
 
@@ -86,9 +91,12 @@ class ProviderAdmin(ActionAdmin):
         lock = "" if obj.base_url.startswith("https://") else " · plain http"
         return format_html('<span class="ch-mono">{}</span><span class="ch-faint">{}</span>', obj.base_url.partition("://")[2], lock)
 
-    @display(description="Credential", ordering="credential_set_at", label={"sealed": "success", "none": "info"})
-    def credential_state(self, obj: Provider) -> str:
-        return "sealed" if obj.has_credential else "none"
+    @display(description="Credential", ordering="credential_set_at", label={"sealed": "success", "none": "info", "old": "warning"})
+    def credential_state(self, obj: Provider) -> tuple[str, str]:
+        found = rotation.age(obj.credential_set_at)
+        if found is None:
+            return "none", "none"
+        return ("old", f"{found.days} days old") if found.old else ("sealed", "sealed")
 
     @display(description="Models", ordering="models")
     def model_count(self, obj: Provider) -> SafeString:
@@ -99,8 +107,11 @@ class ProviderAdmin(ActionAdmin):
         chosen = add and request.GET.get("base_url")
         context["vendors"] = VENDORS
         context["presets"] = () if change or chosen else (*VENDORS, *LOCAL_VENDORS)
+        if chosen:
+            context["portrait"] = _chosen_portrait(request)
         if (obj := kwargs.get("obj")) is not None:
-            context["served"] = _served(obj)
+            facts = facts_of(dialect=obj.dialect, base_url=obj.base_url, vendor=obj.vendor)
+            context.update(served=_served(obj), portrait=portrait(facts), **rotation.context(obj))
         return super().render_change_form(request, context, add=add, change=change, **kwargs)
 
     # -- writes
@@ -156,6 +167,12 @@ def health_badge(provider: Provider) -> SafeString:
         provider.get_health_display(),
         " · ".join(part for part in (latency, ago) if part),
     )
+
+
+def _chosen_portrait(request: HttpRequest) -> Portrait | None:
+    """Of the vendor that the form was filled from: a slug that is no vendor's is somebody's own address."""
+    slug = request.GET.get("name", "")
+    return next((portrait(row) for row in (*VENDORS, *LOCAL_VENDORS) if row.slug == slug), None)
 
 
 def _served(provider: Provider) -> list[tuple[Deployment, PriceTag]]:
