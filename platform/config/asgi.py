@@ -33,6 +33,8 @@ from dataplane.asgi import App, Receive, Scope, Send  # noqa: E402
 from dataplane.authority import LocalAuthority  # noqa: E402
 from dataplane.kit import Background, Kit  # noqa: E402
 from dataplane.outlets import SinkOutlet  # noqa: E402
+from dataplane.pins import Pins  # noqa: E402
+from dataplane.pins_file import FileShelf  # noqa: E402
 from usage.ledger import sink  # noqa: E402
 
 
@@ -48,7 +50,8 @@ def _alone(environment: Environment, extra: list[Background]) -> Kit:
         EmbeddedTasks(),
         *extra,
     ]
-    return make_kit(environment, store=store, authority=authority, parts=parts, background=background)
+    pins = Pins(FileShelf(environment.home / "pins.jsonl"))
+    return make_kit(environment, store=store, authority=authority, parts=parts, background=background, pins=pins)
 
 
 def _websocket_routes() -> list[Any]:

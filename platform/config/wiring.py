@@ -15,6 +15,8 @@ from dataplane.journal import Journal
 from dataplane.kit import Background, Kit, application
 from dataplane.limits import Limits
 from dataplane.outlets import Outlet, StreamOutlet
+from dataplane.pins import Pins
+from dataplane.pins_redis import RedisShelf
 from dataplane.recovery import GivesBack, Recovery
 from dataplane.redis_authority import RedisAuthority
 from dataplane.sealing import Sealer
@@ -22,6 +24,7 @@ from dataplane.shipper import Shipper
 from dataplane.store import Store
 from dataplane.subscribe import Subscriber
 from llmgateway.proxy import app as models
+from llmgateway.proxy.stored.watch import BatchWatch
 from mcpgateway.proxy import app as servers
 
 PATHS = ("/v1/", "/v1beta/", "/mcp/", "/a2a/")
@@ -47,15 +50,21 @@ class Parts:
         self.recovery = Recovery(directory, shipper=self.shipper, authority=gives_back)
 
 
-def make_kit(environment: Environment, *, store: Store, authority: Authority, parts: Parts, background: Sequence[Background]) -> Kit:
-    return Kit(
+def make_kit(
+    environment: Environment, *, store: Store, authority: Authority, parts: Parts, background: Sequence[Background], pins: Pins
+) -> Kit:
+    kit = Kit(
         pepper=environment.key_pepper,
         sealer=Sealer(*environment.seal_keys),
         store=store,
         limits=Limits(authority, on_lease=parts.journal.lease),
         journal=parts.journal,
         background=background,
+        pins=pins,
     )
+    kit.debug.directory = environment.home / "debug"
+    kit.attach(BatchWatch(kit))
+    return kit
 
 
 def composed_kit(environment: Environment, *, store: Store, background: Sequence[Background] = ()) -> Kit:
@@ -66,9 +75,9 @@ def composed_kit(environment: Environment, *, store: Store, background: Sequence
     client = Redis.from_url(environment.redis_url, socket_timeout=5, socket_connect_timeout=2)
     parts = Parts(environment, outlet=StreamOutlet(client), gives_back=authority)
     subscriber = Subscriber(store, url=environment.redis_url)
-    return make_kit(
-        environment, store=store, authority=authority, parts=parts, background=(*background, subscriber, parts.shipper, parts.recovery)
-    )
+    beside = (*background, subscriber, parts.shipper, parts.recovery)
+    pins = Pins(RedisShelf(environment.redis_url))
+    return make_kit(environment, store=store, authority=authority, parts=parts, background=beside, pins=pins)
 
 
 def data_plane(environment: Environment, kit: Kit) -> App:

@@ -14,7 +14,7 @@ from dataplane.errors import HouseError
 from dataplane.money import Rates
 from dataplane.snapshot import KeyRecord
 from dataplane.store import Snapshot
-from dataplane.upstream import Answer, Prepared, Upstream
+from dataplane.upstream import Answer, Prepared, Streamed, Upstream
 
 if TYPE_CHECKING:
     from dataplane.kit import Kit
@@ -38,7 +38,7 @@ class Leg:
         url: str | Prepared,
         *,
         headers: list[tuple[str, str]],
-        body: bytes,
+        body: bytes | Streamed,
         rates: Rates | None,
         provider: str = "",
         deployment: str = "",

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from typing import Protocol
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import ConnectError, PyreqwestError
@@ -78,6 +79,14 @@ def _readable(headers: HeaderMap, name: str) -> list[str]:
         return list(headers.getall(name))
     except ValueError:
         return []
+
+
+class Streamed(Protocol):
+    """A body that is not in memory: `length` bytes, which `chunks` gives from the start each time it is called."""
+
+    length: int
+
+    def chunks(self) -> AsyncIterator[bytes]: ...
 
 
 class Prepared:
@@ -219,7 +228,7 @@ class Upstream:
         url: str | Prepared,
         *,
         headers: Sequence[tuple[str, str]],
-        body: bytes = b"",
+        body: bytes | Streamed = b"",
         stream: bool = False,
     ) -> Answer:
         """Sends and waits for the head. `headers` go out beside prepared ones. Raises Lost, TimedOut, Refused."""
@@ -311,7 +320,7 @@ class Upstream:
 
 
 def _request(
-    client: Client, method: str, url: str | Prepared, *, headers: Sequence[tuple[str, str]], body: bytes, stream: bool
+    client: Client, method: str, url: str | Prepared, *, headers: Sequence[tuple[str, str]], body: bytes | Streamed, stream: bool
 ) -> StreamRequest:
     try:
         if isinstance(url, Prepared):
@@ -323,7 +332,9 @@ def _request(
     except ValueError:
         raise Unsendable("A header holds a character that no header may hold.") from None
     builder = builder.streamed_read_buffer_limit(0 if stream else HELD_BACK)
-    if body:
+    if not isinstance(body, bytes):
+        builder = builder.header("content-length", str(body.length)).body_stream(body.chunks())
+    elif body:
         builder = builder.body_bytes(body)
     return builder.build_streamed()
 

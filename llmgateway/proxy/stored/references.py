@@ -1,0 +1,140 @@
+"""What a body refers to that is stored at a provider: earlier responses, conversations, files, vector stores, containers,
+items by id alone.
+
+A body is first looked at with one expression, which costs next to nothing on a long prompt; only one that may hold a
+reference is decoded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from dataplane.errors import BadRequest
+
+Fields = Mapping[str, msgspec.Raw]
+
+_SUSPECT = re.compile(
+    rb'"(?:id|file_ids?|vector_store_ids?|container|container_id|input_file_id|training_file|validation_file)"\s*:|\\u00[0-7]'
+)
+"""A member that may refer to something, or a character of ASCII that is written as an escape: such a name could hide."""
+
+_SEALED = re.compile(rb'"encrypted_content"|\\u00[0-7]')
+
+_SINGLE = frozenset(
+    {"file_id", "vector_store_id", "container_id", "input_file_id", "previous_response_id", "training_file", "validation_file"}
+)
+_SEVERAL = frozenset({"file_ids", "vector_store_ids"})
+_OPAQUE = frozenset(
+    {"parameters", "schema", "input_schema", "metadata", "attributes", "arguments", "annotations", "results", "filters", "logprobs"}
+)
+"""Members whose inside belongs to the caller, or only tells of what was: nothing in them is looked up by a provider."""
+
+_NAMES_ONLY = frozenset({"id", "type"})
+MOST_SEALED = 8
+"""Of a long conversation the newest reasoning tells where it was made."""
+
+
+def references(fields: Fields) -> list[str]:
+    """Every id in the body that names something stored, each once, in order. `fields` are the members of a JSON object with
+    their values as raw JSON. Raises BadRequest for a reference of a type that no reference has."""
+    found: dict[str, None] = {}
+    for name, raw in fields.items():
+        for ident in _of_member(name, raw):
+            found.setdefault(ident)
+    return list(found)
+
+
+def _of_member(name: str, raw: msgspec.Raw) -> Iterator[str]:
+    if name in _SINGLE or name in _SEVERAL:
+        yield from _named(name, _decoded(name, raw))
+    elif name == "conversation":
+        yield from _conversation(_decoded(name, raw))
+    elif name not in _OPAQUE and _SUSPECT.search(memoryview(raw)) is not None:
+        value = _decoded(name, raw)
+        items = value if isinstance(value, list) and name in ("input", "items") else ()
+        for item in items:
+            if isinstance(item, dict) and (ident := _bare_item(item)):
+                yield ident
+        yield from _walk(value)
+
+
+def _decoded(name: str, raw: msgspec.Raw) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise BadRequest(f"The field {name} is not valid JSON.", param=name, code="invalid_json") from None
+
+
+def _named(name: str, value: Any) -> Iterator[str]:
+    if value is None:
+        return
+    values = value if name in _SEVERAL and isinstance(value, list) else [value]
+    for ident in values:
+        if not isinstance(ident, str) or (name in _SEVERAL and not isinstance(value, list)):
+            raise BadRequest(f"The field {name} does not hold an id where it must.", param=name, code="invalid_type")
+        yield ident
+
+
+def _conversation(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        value = value.get("id")
+        if value is None:
+            raise BadRequest("The field conversation has no id.", param="conversation.id", code="missing_field")
+    if value is None:
+        return
+    if not isinstance(value, str):
+        raise BadRequest("The field conversation must be an id or an object with one.", param="conversation", code="invalid_type")
+    yield value
+
+
+def _bare_item(item: dict[str, Any]) -> str | None:
+    """The id of an item of the input that is given by its id, with no content of its own."""
+    ident = item.get("id")
+    if isinstance(ident, str) and (item.get("type") == "item_reference" or item.keys() <= _NAMES_ONLY):
+        return ident
+    return None
+
+
+def _walk(value: Any) -> Iterator[str]:
+    """Depth first, without recursion: a body may be nested as deep as its parser lets it."""
+    left = [value]
+    while left:
+        value = left.pop()
+        if isinstance(value, list):
+            left.extend(reversed(value))
+        elif isinstance(value, dict):
+            for name, inner in value.items():
+                if name in _OPAQUE:
+                    continue
+                if isinstance(inner, str):
+                    if name in _SINGLE or name == "container":
+                        yield inner
+                elif name in _SEVERAL and isinstance(inner, list):
+                    yield from (ident for ident in inner if isinstance(ident, str))
+                else:
+                    left.append(inner)
+
+
+def reasoning_pins(fields: Fields) -> list[str]:
+    """Under what the newest reasoning in the input was remembered when it was made: it is encrypted, and only the account that
+    made it can read it. For `owners.preferred`; nothing is refused for it."""
+    raw = fields.get("input")
+    if raw is None or _SEALED.search(memoryview(raw)) is None:
+        return []
+    items = _decoded("input", raw)
+    sealed = (
+        [item for item in items if isinstance(item, dict) and isinstance(item.get("encrypted_content"), str)]
+        if isinstance(items, list)
+        else []
+    )
+    return [sealed_id(item["encrypted_content"]) for item in sealed[-MOST_SEALED:]]
+
+
+def sealed_id(text: str) -> str:
+    """What encrypted reasoning is remembered by: clients may leave its id out when they send it back."""
+    return f"sealed:{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:40]}"
