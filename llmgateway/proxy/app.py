@@ -6,19 +6,19 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from dataplane.asgi import Headers, Request
-from dataplane.call import Call
+from dataplane.call import Call, Gateway
 from dataplane.errors import HouseError, MethodNotAllowed
 from dataplane.kit import Handler, Routes
 from dataplane.pipeline import serve
-from dataplane.snapshot import KeyRecord, LlmSection
+from dataplane.snapshot import KeyRecord
 from dataplane.store import Snapshot
-from llmgateway.proxy.call import ModelCall
 from llmgateway.proxy.catalog import PATH, Catalog
-from llmgateway.proxy.dialects.anthropic_messages.meter import MESSAGES
+from llmgateway.proxy.dialects.anthropic_messages.meter import COUNT_TOKENS, MESSAGES
 from llmgateway.proxy.dialects.endpoint import Endpoint
 from llmgateway.proxy.dialects.openai_chat.meter import CHAT, EMBEDDINGS
 from llmgateway.proxy.dialects.openai_responses.meter import RESPONSES
-from llmgateway.proxy.runtime import Runtime
+from llmgateway.proxy.inbound import Inbound
+from llmgateway.proxy.opening import open_call
 
 if TYPE_CHECKING:
     from dataplane.kit import Kit
@@ -28,6 +28,7 @@ ENDPOINTS = {
     "/v1/responses": RESPONSES,
     "/v1/embeddings": EMBEDDINGS,
     "/v1/messages": MESSAGES,
+    "/v1/messages/count_tokens": COUNT_TOKENS,
 }
 
 
@@ -42,20 +43,14 @@ class ModelGateway:
     async def open(self, kit: Kit, request: Request, key: KeyRecord, snapshot: Snapshot) -> Call | None:
         if request.method != "POST":
             raise MethodNotAllowed("This address takes POST.", headers=(("allow", "POST"),))
-        body = await request.body()
-        runtime = snapshot.view(snapshot.llm, lambda section: _runtime(kit, section))
-        return ModelCall(self.endpoint, request, key=key, snapshot=snapshot, runtime=runtime, body=body)
+        inbound = Inbound(self.endpoint, request, await request.body())
+        return await open_call(kit, inbound, key, snapshot)
 
     def refuse(self, request: Request, error: HouseError) -> tuple[int, Headers, bytes]:
         return self.endpoint.refuse(request, error)
 
 
-def _runtime(kit: Kit, section: object) -> Runtime:
-    assert isinstance(section, LlmSection)
-    return Runtime(kit, section)
-
-
-def _handler(gateway: ModelGateway | Catalog) -> Handler:
+def _handler(gateway: Gateway) -> Handler:
     def handle(kit: Kit, request: Request) -> Awaitable[None]:
         return serve(kit, gateway, request)
 
@@ -63,6 +58,11 @@ def _handler(gateway: ModelGateway | Catalog) -> Handler:
 
 
 def routes() -> Routes:
-    catalog = _handler(Catalog())
+    try:
+        from llmgateway.proxy.gemini import GEMINI_PATH, GeminiGateway
+    except ImportError:
+        return Routes(exact={**{path: _handler(ModelGateway(endpoint)) for path, endpoint in ENDPOINTS.items()}, PATH: _handler(Catalog())}, prefixes=((PATH + "/", _handler(Catalog())),))
+    catalog, gemini = _handler(Catalog()), _handler(GeminiGateway())
     exact = {path: _handler(ModelGateway(endpoint)) for path, endpoint in ENDPOINTS.items()}
-    return Routes(exact={**exact, PATH: catalog}, prefixes=((PATH + "/", catalog),))
+    exact |= {PATH: catalog, GEMINI_PATH: gemini}
+    return Routes(exact=exact, prefixes=((PATH + "/", catalog), (GEMINI_PATH + "/", gemini)))

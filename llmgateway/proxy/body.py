@@ -98,7 +98,7 @@ def refuse_ambiguous(fields: Fields) -> None:
             _seen_plain.add(name)
 
 
-_FIRST_BYTES = {("array",): b"[", ("string", "array"): b'["'}
+_FIRST_BYTES = {("array",): b"[", ("string", "array"): b'["', ("object", "string"): b'{"', ("string",): b'"'}
 
 
 def require(fields: Fields, name: str, kinds: tuple[str, ...]) -> None:

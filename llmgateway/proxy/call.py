@@ -1,20 +1,24 @@
-"""One call of a model, in a dialect that its deployments speak: bytes pass but for the fields the gateway owns."""
+"""One call of a model. Where a deployment speaks the caller's dialect, bytes pass but for the fields the gateway owns;
+otherwise the call is translated."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import sha256
 
-from dataplane.asgi import Headers, Request
+from dataplane.asgi import Headers
 from dataplane.call import Call, Leg, Meter
 from dataplane.errors import BadRequest, HouseError, NotFound, Unavailable, UpstreamFailed
+from dataplane.money import Rates
 from dataplane.snapshot import KeyRecord
 from dataplane.store import Snapshot
 from dataplane.upstream import Answer
 from llmgateway.proxy import body as bodies
-from llmgateway.proxy.dialects.endpoint import Endpoint
+from llmgateway.proxy.inbound import Inbound
+from llmgateway.proxy.paths import filled
 from llmgateway.proxy.routing import with_fallbacks
 from llmgateway.proxy.runtime import Deployment, Model, Runtime
+from llmgateway.proxy.translation import Translation, translate
 
 BYTES_PER_TOKEN = 3
 """For the most a prompt can cost: English text has about four bytes to a token, Chinese about three."""
@@ -24,7 +28,7 @@ IDEMPOTENCY = b"idempotency-key"
 REFERRED_TOKENS = 128_000
 """Reserved for what a body only names (an image's address, a file, an earlier response): it may fill a context window."""
 
-_PASSED = ("retry-after", "retry-after-ms", "x-should-retry")
+_RETRIES = ("retry-after", "retry-after-ms", "x-should-retry")
 _PREFIXES = ("openai-", "anthropic-", "x-ratelimit-")
 _OWN_ACCOUNT = frozenset(("openai-organization", "openai-project", "anthropic-organization-id"))
 """Headers that name the house's account at the provider."""
@@ -36,94 +40,126 @@ provider's text may quote the house's credential."""
 
 class ModelCall(Call):
     plane = "llm"
-    __slots__ = ("_body", "_endpoint", "_fields", "_injected", "_request", "_runtime")
+    __slots__ = ("_inbound", "_runtime", "_translation")
 
-    def __init__(self, endpoint: Endpoint, request: Request, *, key: KeyRecord, snapshot: Snapshot, runtime: Runtime, body: bytes) -> None:
-        """Parses, resolves and authorizes. Raises BadRequest and NotFound."""
+    def __init__(self, inbound: Inbound, *, key: KeyRecord, snapshot: Snapshot, runtime: Runtime) -> None:
+        """Resolves, authorizes and estimates. Raises BadRequest and NotFound."""
         super().__init__(key, snapshot)
-        self._endpoint = endpoint
-        self._request = request
+        self._inbound = inbound
         self._runtime = runtime
-        self._body = body
-        self._fields = fields = bodies.parse(body)
-        bodies.refuse_ambiguous(fields)
-        self.model = bodies.string(fields, "model")
+        self._translation: Translation | None = None
+        self.model = inbound.model
         model = runtime.models.get(self.model)
         if model is None or f"model:{self.model}" not in snapshot.allowed(key):
             raise unknown_model(self.model)
-        bodies.require(fields, *endpoint.content)
-        if endpoint.streams:
-            self.stream = bodies.flag(fields, "stream")
-        self._injected = endpoint.inject(fields) if self.stream else {}
-        self._estimate(model)
-
-    def _estimate(self, model: Model) -> None:
-        endpoint, fields = self._endpoint, self._fields
-        rates = model.rates(endpoint.dialect)
+        inbound.check()
+        self.stream = inbound.stream
+        self.first_event, self.idle = model.record.first_token_timeout, model.record.idle_timeout
+        endpoint = inbound.endpoint
+        rates = model.rates(endpoint.wire, endpoint.operation)
         if rates is None:
             raise _other_dialect(model)
-        asked = next((value for name in endpoint.maximum if (value := bodies.integer(fields, name)) is not None), None)
+        self._estimate(model, rates)
+        if not any(endpoint.wire in place.wires for tier in model.tiers_for(endpoint.wire, endpoint.operation) for place in tier):
+            # What can't be expressed anywhere is refused here, before money and limits are touched.
+            next(self.legs(), None)
+
+    def _estimate(self, model: Model, rates: list[Rates]) -> None:
+        endpoint, fields, body = self._inbound.endpoint, self._inbound.fields, self._inbound.body
+        bounds = endpoint.bounds(fields)
         output = 0
         if endpoint.has_output:
-            output = model.max_output if asked is None else asked
-            if (answers := bodies.integer(fields, "n")) is not None:
-                output *= max(1, answers)
-        size = len(self._body)
+            output = model.max_output if bounds.output is None else bounds.output
+            output *= max(1, bounds.answers or 1)
+        size = len(body)
         most = size // BYTES_PER_TOKEN + 1
-        if bodies.refers_elsewhere(self._body, fields):
+        if bodies.refers_elsewhere(body, fields):
             most += REFERRED_TOKENS
-        if rates:
+        if endpoint.free:
+            self.reserve = 0
+        elif rates:
             self.reserve = max(rate.reserve(input_tokens=most, output_tokens=output) for rate in rates)
-        self.tokens = size // 4 + (asked or 0)
+        self.tokens = 0 if endpoint.free else size // 4 + (bounds.output or 0)
         # What is made in the background is told to whoever fetches it, not to the call that ordered it: that one is
         # settled with the most it can be.
         in_background = endpoint.has_output and bodies.is_true(fields, "background")
         self.estimate = {"input": most, "output": output} if in_background else {"input": size // 4, "output": 0}
+        if endpoint.free:
+            self.estimate = {}
         self.expectation = self.model
+        self.journaled = not endpoint.free
 
     def legs(self) -> Iterator[Leg]:
-        for deployment in with_fallbacks(self._runtime.models, self.model, self._endpoint.dialect):
-            yield self._leg(deployment)
+        """A deployment for which the call can't be expressed is passed over. Raises BadRequest when that is all of them."""
+        endpoint = self._inbound.endpoint
+        refused: BadRequest | None = None
+        any_leg = False
+        for deployment in with_fallbacks(self._runtime.models, self.model, endpoint.wire, endpoint.operation):
+            try:
+                leg = self._leg(deployment)
+            except BadRequest as error:
+                refused = refused or error
+                continue
+            any_leg = True
+            yield leg
+        if refused is not None and not any_leg:
+            raise refused
 
     def _leg(self, deployment: Deployment) -> Leg:
-        owned = self._injected
-        if deployment.model != self.model:
-            owned = {**owned, "model": deployment.model}
-        request, endpoint = self._request, self._endpoint
-        headers = [(name, value.decode("latin-1")) for key, name in endpoint.forwarded if (value := request.headers.get(key)) is not None]
-        for key, name, text in endpoint.defaults:
-            if key not in request.headers:
-                headers.append((name, text))
-        if (idempotency := request.headers.get(IDEMPOTENCY)) is not None:
+        inbound = self._inbound
+        translation: Translation | None = None
+        if inbound.endpoint.wire in deployment.wires:
+            headers = inbound.forwarded()
+            path = deployment.prefix + filled(inbound.path, deployment.model)
+            body, query = inbound.rewritten(deployment.model), inbound.query()
+        else:
+            translation = translate(inbound, deployment)
+            headers, path, body, query = translation.headers, translation.path, translation.body, translation.query
+        if (idempotency := inbound.request.headers.get(IDEMPOTENCY)) is not None:
             headers.append((IDEMPOTENCY.decode(), _own(idempotency, self.key.principal.ref)))
-        headers.append(("x-request-id", request.id))  # so that a call can be found in the provider's log as well
-        query = request.query.decode("latin-1")
-        return deployment.leg(endpoint.path, headers=headers, body=bodies.rewrite(self._body, self._fields, owned), query=query)
+        headers.append(("x-request-id", inbound.request.id))  # so that a call can be found in the provider's log as well
+        leg = deployment.leg(path, headers=headers, body=body, query=query)
+        self._translation = translation
+        return leg
 
     def meter(self, leg: Leg, answer: Answer) -> Meter:
-        return self._endpoint.meter(bool(self._injected))
+        if self._translation is not None:
+            return self._translation.meter()
+        return self._inbound.endpoint.meter(bool(self._inbound.injected))
+
+    def is_stream(self, answer: Answer) -> bool:
+        if self._translation is not None:
+            return self._translation.is_stream(answer.header("content-type") or "")
+        return super().is_stream(answer) or (self.stream and self._inbound.from_address and answer.status < 300)
 
     def answer_headers(self, answer: Answer) -> Headers:
         headers = []
+        translation = self._translation
         for name, value in answer.headers():
-            if name == "content-type" or name in _PASSED or (name.startswith(_PREFIXES) and name not in _OWN_ACCOUNT):
+            if name in _RETRIES or (translation is None and _passes(name)):
                 headers.append((name.encode(), value.encode("latin-1")))
             elif name in ("x-request-id", "request-id"):
                 headers.append((b"x-upstream-request-id", value.encode("latin-1")))
-        if self._endpoint.dialect == "anthropic":
-            headers.append((b"request-id", self._request.id.encode()))
+        if translation is not None:
+            headers += translation.answer_headers(answer.status)
+        if self._inbound.endpoint.own_request_id:
+            headers.append((b"request-id", self._inbound.request.id.encode()))
         return headers
 
     def errored(self, answer: Answer, body: bytes) -> bytes:
         if answer.status in _ACCOUNT_REFUSED:
             raise UpstreamFailed("The provider does not accept the house's own account.", code="upstream_account_refused")
-        return body
+        return body if self._translation is None else self._translation.error(answer.status, body)
 
     def still_allowed(self, snapshot: Snapshot) -> bool:
         """A running call goes on through a republication as long as its model is served and granted."""
         if snapshot.llm is not self.snapshot.llm and not any(record.name == self.model for record in snapshot.llm.models):
             return False
         return f"model:{self.model}" in self.allowed(snapshot)
+
+
+def _passes(name: str) -> bool:
+    return name == "content-type" or (name.startswith(_PREFIXES) and name not in _OWN_ACCOUNT)
 
 
 def _own(idempotency: bytes, principal: str) -> str:
@@ -141,5 +177,7 @@ def _other_dialect(model: Model) -> HouseError:
     if not spoken:
         text = f"The model {model.record.name!r} has no deployment that can be called."
         return Unavailable(text, param="model", code="model_not_served")
-    text = f"The model {model.record.name!r} is served in the dialect {', '.join(spoken)}, not in this endpoint's."
+    text = f"The model {model.record.name!r} is served in the dialect {', '.join(spoken)}, which has no such operation."
+    if model.record.native_only:
+        text = f"The model {model.record.name!r} is served in its own dialect only ({', '.join(spoken)}), not in this endpoint's."
     return BadRequest(text, param="model", code="dialect_not_served")

@@ -19,9 +19,9 @@ class Facts(NamedTuple):
     pattern for the whole host name of its API. `base_url` prefills the form; where it holds `<…>` the customer has to fill
     in a name of its own.
 
-    `wires` are the wire dialects that it serves. `auth` is how the credential is sent: bearer, x-api-key, api-key,
-    x-goog-api-key, sigv4 (AWS keys; a plain key goes as bearer), google (a service account's token; a plain key goes as
-    x-goog-api-key).
+    `wires` are the wire dialects that it serves, those first that calls of other dialects are better translated to. `auth`
+    is how the credential is sent: bearer, x-api-key, api-key, x-goog-api-key, sigv4 (AWS keys; a plain key goes as bearer),
+    google (a service account's token; a plain key goes as x-goog-api-key).
 
     What its wire lacks or adds, compared to the dialect's own vendor:
 
@@ -33,6 +33,8 @@ class Facts(NamedTuple):
                     reasoning_details (OpenAI chat)
     `tool_ids`      the pattern of tool call ids that it insists on: "" (none) or alnum9 (exactly nine letters and digits)
     `usage_option`  whether `stream_options.include_usage` is taken
+    `counts`        whether it counts a Responses call's input tokens without generating
+    `encrypts`      pattern of the models whose reasoning it gives out encrypted, for callers who keep the conversation
     `bills_on`      whether it goes on generating, and billing, when its client leaves: then a stream is drained for its usage
     """
 
@@ -53,6 +55,8 @@ class Facts(NamedTuple):
     tool_ids: str = ""
     usage_option: bool = True
     bills_on: bool = False
+    counts: bool = False
+    encrypts: str = ""
     prices: str = ""
 
     @property
@@ -61,7 +65,12 @@ class Facts(NamedTuple):
 
 
 _BOTH = (CHAT, RESPONSES)
-_OPENAI = {"wires": _BOTH, "max_tokens": "max_completion_tokens", "developer": True}
+_OPENAI = {
+    "wires": (RESPONSES, CHAT),  # what reasons and calls tools at once does so in Responses only
+    "max_tokens": "max_completion_tokens",
+    "developer": True,
+    "encrypts": r"(?:o[1-9]|gpt-[5-9]|codex|computer-use)(?!.*chat).*",
+}
 
 VENDORS: tuple[Facts, ...] = (
     Facts(
@@ -70,6 +79,7 @@ VENDORS: tuple[Facts, ...] = (
         r"(?:[a-z]{2}\.)?api\.openai\.com",
         "https://api.openai.com/v1",
         keys_page="platform.openai.com/api-keys",
+        counts=True,
         **_OPENAI,  # type: ignore[arg-type]
     ),
     Facts(
@@ -249,6 +259,15 @@ UNKNOWN: dict[str, Facts] = {
     "cohere": Facts("", "", "", "", "cohere", wires=(COHERE,)),
 }
 """By provider dialect, of a vendor that no row tells of: any compatible address."""
+
+OPERATIONS: dict[str, dict[str, str]] = {
+    "openai": {"embed": "openai-embeddings", "rerank": "openai-rerank", "count": "openai-input-tokens"},
+    "anthropic": {"count": "anthropic-count"},
+    "gemini": {"embed": "gemini-embed", "count": "gemini-count"},
+    "bedrock": {},
+    "cohere": {"embed": "cohere-embed", "rerank": "cohere-rerank"},
+}
+"""The wires of what is not generation, by provider dialect and operation."""
 
 _BY_HOST = tuple((re.compile(facts.host), facts) for facts in VENDORS)
 

@@ -10,9 +10,10 @@ from llmgateway.proxy.runtime import Deployment, Model
 _random = random.Random()  # noqa: S311 - load sharing, not a secret
 
 
-def order(model: Model, dialect: str) -> Iterator[Deployment]:
-    """The model's deployments of one dialect. A weight of 0 is a spare: tried only when its tier has nothing else left."""
-    for tier in model.tiers_in(dialect):
+def order(model: Model, wire: str, operation: str) -> Iterator[Deployment]:
+    """The model's deployments that can take a call of this wire dialect. A weight of 0 is a spare: tried only when its tier
+    has nothing else left."""
+    for tier in model.tiers_for(wire, operation):
         if len(tier) == 1:
             yield tier[0]
             continue
@@ -24,16 +25,16 @@ def order(model: Model, dialect: str) -> Iterator[Deployment]:
         yield from left
 
 
-def with_fallbacks(models: Mapping[str, Model], name: str, dialect: str) -> Iterator[Deployment]:
+def with_fallbacks(models: Mapping[str, Model], name: str, wire: str, operation: str) -> Iterator[Deployment]:
     """The model's own deployments, then those of its fallbacks, each model once."""
     own = models[name]
-    yield from order(own, dialect)
+    yield from order(own, wire, operation)
     seen = {name}
     for fallback in own.record.fallbacks:
         model = models.get(fallback)
         if model is not None and fallback not in seen:
             seen.add(fallback)
-            yield from order(model, dialect)
+            yield from order(model, wire, operation)
 
 
 def _weighted(deployments: list[Deployment]) -> Deployment:

@@ -11,7 +11,8 @@ from dataplane.sealing import SealError
 from dataplane.snapshot import DeploymentRecord, LlmSection, ModelRecord, ProviderRecord
 from dataplane.upstream import Prepared, Refused
 from llmgateway.proxy.credentials import UnusableCredential, credential_of
-from llmgateway.proxy.providers import facts_of
+from llmgateway.proxy.paths import base_url, gemini_prefix
+from llmgateway.proxy.providers import OPERATIONS, facts_of
 
 if TYPE_CHECKING:
     from dataplane.kit import Kit
@@ -23,7 +24,8 @@ DEFAULT_MAX_OUTPUT = 4096
 
 
 class Deployment:
-    """A provider's model as it is called. `base` lacks the endpoint's path; what proves the house's account is added by `leg`."""
+    """A provider's model as it is called. `base` lacks the endpoint's path; `wires` are the wire dialects in which it is
+    called without translation; what proves the house's account is added by `leg`."""
 
     __slots__ = (
         "_credential",
@@ -35,12 +37,14 @@ class Deployment:
         "id",
         "model",
         "name",
+        "prefix",
         "priority",
         "provider",
         "provider_id",
         "rates",
         "upstream",
         "weight",
+        "wires",
     )
 
     def __init__(self, kit: Kit, provider: ProviderRecord, record: DeploymentRecord) -> None:
@@ -54,7 +58,9 @@ class Deployment:
         self.weight = record.weight
         self.priority = record.priority
         self.rates = Rates(record.price) if record.price is not None else None
-        self.base = base_url(provider)
+        self.base = base_url(provider.base_url, provider.dialect)
+        self.prefix = gemini_prefix(self.base) if provider.dialect == "gemini" else ""
+        self.wires = frozenset((*self.facts.wires, *OPERATIONS[provider.dialect].values()))
         timeouts = (provider.connect_timeout, provider.read_timeout, provider.total_timeout)
         self._credential = credential_of(kit, provider, self.facts)
         self._headers = [("accept-encoding", "identity"), *provider.headers.items(), *self._credential.fixed]
@@ -86,6 +92,7 @@ class Deployment:
         leg = Leg(self.upstream, target, headers=headers, body=body, rates=self.rates, provider=self.provider, deployment=self.name)
         leg.method = method
         leg.authorize = credential.fetch
+        leg.drains = self.facts.bills_on
         return leg
 
     async def account_headers(self) -> list[tuple[str, str]]:
@@ -108,14 +115,6 @@ class Deployment:
 MOST_PREPARED = 32
 
 
-def base_url(provider: ProviderRecord) -> str:
-    """Anthropic's own SDK leaves /v1 to the client, OpenAI's has it in the base: both ways of writing it are taken."""
-    base = provider.base_url.rstrip("/")
-    if provider.dialect == "anthropic" and not base.endswith("/v1"):
-        base += "/v1"
-    return base
-
-
 class Model:
     """A model with its deployments in tiers of equal priority, best first."""
 
@@ -125,30 +124,37 @@ class Model:
         self.record = record
         self.deployments = deployments
         self.fallbacks: list[Model] = []
-        self._rates: dict[str, list[Rates] | None] = {}
-        self._tiers: dict[str, list[list[Deployment]]] = {}
+        self._rates: dict[tuple[str, str], list[Rates] | None] = {}
+        self._tiers: dict[tuple[str, str], list[list[Deployment]]] = {}
         by_priority: dict[int, list[Deployment]] = {}
         for deployment in deployments:
             by_priority.setdefault(deployment.priority, []).append(deployment)
         self.tiers = [by_priority[priority] for priority in sorted(by_priority)]
 
-    def tiers_in(self, dialect: str) -> list[list[Deployment]]:
-        """The tiers of those deployments that speak this dialect."""
-        found = self._tiers.get(dialect)
+    def takes(self, deployment: Deployment, wire: str, operation: str) -> bool:
+        """Whether one of its deployments can take a call of this wire dialect, translated where that may be done."""
+        if wire in deployment.wires:
+            return True
+        if self.record.native_only or not operation:
+            return False
+        return operation == "generate" or operation in OPERATIONS[deployment.dialect]
+
+    def tiers_for(self, wire: str, operation: str) -> list[list[Deployment]]:
+        """The tiers of those deployments that can take such a call."""
+        found = self._tiers.get((wire, operation))
         if found is None:
-            spoken = ([deployment for deployment in tier if deployment.dialect == dialect] for tier in self.tiers)
-            found = self._tiers[dialect] = [tier for tier in spoken if tier]
+            able = ([place for place in tier if self.takes(place, wire, operation)] for tier in self.tiers)
+            found = self._tiers[wire, operation] = [tier for tier in able if tier]
         return found
 
-    def rates(self, dialect: str) -> list[Rates] | None:
-        """The different rates at which a call of it may be served in this dialect, fallbacks included; None when it is not
-        served in it at all."""
-        if dialect not in self._rates:
-            reached = [deployment for model in (self, *self.fallbacks) for deployment in model.deployments]
-            priced = {place.rates.ref: place.rates for place in reached if place.dialect == dialect and place.rates is not None}
-            spoken = any(deployment.dialect == dialect for deployment in self.deployments)
-            self._rates[dialect] = list(priced.values()) if spoken else None
-        return self._rates[dialect]
+    def rates(self, wire: str, operation: str) -> list[Rates] | None:
+        """The different rates at which such a call may be served, fallbacks included; None when it is not served at all."""
+        key = (wire, operation)
+        if key not in self._rates:
+            tiers = [(model, tier) for model in (self, *self.fallbacks) for tier in model.tiers_for(wire, operation)]
+            priced = {place.rates.ref: place.rates for _, tier in tiers for place in tier if place.rates is not None}
+            self._rates[key] = list(priced.values()) if any(model is self for model, _ in tiers) else None
+        return self._rates[key]
 
     @property
     def max_output(self) -> int:

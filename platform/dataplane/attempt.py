@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from dataplane import money
 from dataplane.call import Leg, Meter, Usage
 from dataplane.entry import Entry
-from dataplane.errors import HouseError, UpstreamFailed
+from dataplane.errors import Garbled, HouseError, UpstreamFailed
 from dataplane.relay import Relay, Stalled, outcome_of
 from dataplane.upstream import Answer
 
@@ -137,11 +137,20 @@ class Attempt:
         """The upstream failed before the caller got anything. What may have been billed is settled as an estimate."""
         if self.exchange.started:
             raise error
+        self.note(error)
         self.failure = error
         following = next(legs, None)
         usage: Usage | None = None if getattr(error, "sent", True) else {}
         self.settle("error", usage=usage, status=error.status, last=following is None)
         return following
+
+    def note(self, error: UpstreamFailed) -> None:
+        """Keeps the raw bytes of what could not be read, where its reader asks for that."""
+        if isinstance(error, Garbled):
+            leg = self.leg
+            self.exchange.kit.debug.keep(
+                self.exchange.request.id, provider=f"{leg.provider}/{leg.deployment}", why=error.message, raw=error.raw
+            )
 
     async def _respond(self, answer: Answer, body: bytes, *, cost: str | None = None) -> None:
         exchange = self.exchange

@@ -11,6 +11,7 @@
     ├── RateLimited 429           carries retry_after
     ├── HeadersTooLarge 431
     ├── UpstreamFailed 502
+    │   ├── Garbled               it succeeded, and sent what can't be read
     │   └── UpstreamTimeout 504
     └── Unavailable 503
         ├── JournalFull           a call that can't be written down does not leave
@@ -105,6 +106,18 @@ class HeadersTooLarge(HouseError):
 class UpstreamFailed(HouseError):
     status = 502
     code = "upstream_error"
+
+
+class Garbled(UpstreamFailed):
+    """The upstream said that it succeeded and then sent what is not of its protocol. `raw` is what it sent, for the debug
+    record; it never goes to the caller. It has worked, and may bill."""
+
+    code = "upstream_garbled"
+    sent = True
+
+    def __init__(self, message: str, *, raw: bytes) -> None:
+        super().__init__(message)
+        self.raw = raw
 
 
 class UpstreamTimeout(UpstreamFailed):

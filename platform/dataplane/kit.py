@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from dataplane import operations
 from dataplane.asgi import App, Receive, Request, Scope, Send
 from dataplane.call import Call
+from dataplane.debug import DebugRecords
 from dataplane.errors import HouseError, NotFound, Unavailable
 from dataplane.handshake import Handshake
 from dataplane.metrics import Metrics
@@ -101,6 +102,7 @@ class Kit:
         self.pins = Pins() if pins is None else pins
         self.upstreams = Upstreams()
         self.metrics = Metrics()
+        self.debug = DebugRecords()
         self.active: set[Running] = set()
         self.draining = False
         self._background: list[Background] = [self.pins, *background]

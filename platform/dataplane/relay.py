@@ -147,6 +147,7 @@ class Relay:
     def _broken(self, failure: UpstreamFailed) -> bytes:
         """Settles, and words the failure for the caller's protocol."""
         meter, attempt = self._meter, self._attempt
+        attempt.note(failure)
         tail = meter.broken(failure, self._exchange.request.id)
         if meter.complete:
             attempt.settle(outcome_of(meter), usage=meter.usage())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dataplane.debug import read
 from tests.fakes.dialects import CALLS, CHAT, MESSAGES, STREAMED, Call, refusal
 from tests.fakes.house import House
 from tests.fakes.provider import Gate, Provider, Reply, said, streamed, zipped
@@ -222,11 +224,22 @@ def test_unknown_fields_survive_in_both_directions(house: House, provider: Provi
     assert {name: answer.json()[name] for name in strange} == strange
 
 
-def test_an_answer_that_is_no_json_is_relayed_and_settled_as_an_estimate(house: House, provider: Provider) -> None:
-    provider.then(Reply(headers=(("content-type", "text/plain"),), pieces=(b"hello",), sized=True))
-    answer = house.post(CHAT)
-    assert (answer.status_code, answer.content) == (200, b"hello")
-    assert house.settled().estimated
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
+def test_an_answer_that_is_no_json_is_a_502_of_the_callers_dialect_and_its_bytes_are_kept(
+    call: Call, house: House, provider: Provider, tmp_path: Path
+) -> None:
+    house.kit.debug.directory = tmp_path / "debug"
+    provider.then(Reply(headers=(("content-type", "text/plain"),), pieces=(b"<html>hello",), sized=True))
+    answer = house.post(call)
+    told = refusal(call, answer)
+    assert told.status == 502
+    assert "not valid JSON" in told.message
+    assert "html" not in told.message
+    assert house.settled().estimated, "it has answered, and may bill"
+    request_id = answer.headers["x-request-id"]
+    house.wait_until(lambda: read(tmp_path / "debug", request_id) is not None)
+    head, raw = read(tmp_path / "debug", request_id) or ({}, b"")
+    assert (head["request_id"], raw) == (request_id, b"<html>hello")
 
 
 @pytest.mark.parametrize("usage", [None, {}, [], "many", {"prompt_tokens": "9"}, {"prompt_tokens": -5, "completion_tokens": 1}, 7])

@@ -7,7 +7,17 @@ import msgspec
 from dataplane.call import Meter, Usage
 from dataplane.errors import HouseError
 from dataplane.sse import Splitter, data_of, event, events
-from llmgateway.proxy.dialects.endpoint import FORWARDED, UNREADABLE, Endpoint, headers
+from llmgateway.proxy.dialects.endpoint import (
+    COUNT,
+    FORWARDED,
+    GENERATE,
+    UNREADABLE,
+    Endpoint,
+    FreeMeter,
+    flat_bounds,
+    headers,
+    refuse_garbled,
+)
 from llmgateway.proxy.dialects.errors import anthropic, anthropic_object
 from llmgateway.proxy.usage import MessagesUsage, from_messages, merge_messages
 
@@ -30,6 +40,8 @@ _events = msgspec.json.Decoder(_Event)
 
 
 class MessagesMeter(Meter):
+    beat = b'event: ping\ndata: {"type": "ping"}\n\n'
+
     __slots__ = ("_complete", "_deltas", "_known", "_splitter")
 
     def __init__(self, injected: bool) -> None:
@@ -43,7 +55,8 @@ class MessagesMeter(Meter):
         try:
             self._known = _answers.decode(body).usage
             self._complete = self._known is not None
-        except UNREADABLE:
+        except UNREADABLE as error:
+            refuse_garbled(body, error)
             self._complete = False
         return body
 
@@ -90,13 +103,33 @@ class MessagesMeter(Meter):
         return event(anthropic_object(error, request_id), name=b"error")
 
 
+_FORWARDED = (*FORWARDED, *headers("anthropic-version", "anthropic-beta"))
+_DEFAULTS = ((b"anthropic-version", "anthropic-version", VERSION),)
+
 MESSAGES = Endpoint(
-    dialect="anthropic",
+    wire="anthropic",
+    operation=GENERATE,
     path="/messages",
     content=("messages", ("array",)),
-    maximum=("max_tokens",),
+    bounds=flat_bounds("max_tokens"),
     meter=MessagesMeter,
     refuse=anthropic,
-    forwarded=(*FORWARDED, *headers("anthropic-version", "anthropic-beta")),
-    defaults=((b"anthropic-version", "anthropic-version", VERSION),),
+    forwarded=_FORWARDED,
+    defaults=_DEFAULTS,
+    own_request_id=True,
+)
+
+COUNT_TOKENS = Endpoint(
+    wire="anthropic-count",
+    operation=COUNT,
+    path="/messages/count_tokens",
+    content=("messages", ("array",)),
+    meter=lambda injected: FreeMeter(),
+    refuse=anthropic,
+    streams=False,
+    has_output=False,
+    free=True,
+    forwarded=_FORWARDED,
+    defaults=_DEFAULTS,
+    own_request_id=True,
 )

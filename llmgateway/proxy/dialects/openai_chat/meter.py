@@ -12,7 +12,16 @@ from dataplane.call import Meter, Usage
 from dataplane.errors import BadRequest, HouseError
 from dataplane.sse import Splitter, data_of, event, events
 from llmgateway.proxy.body import Fields
-from llmgateway.proxy.dialects.endpoint import FORWARDED, UNREADABLE, Endpoint, headers
+from llmgateway.proxy.dialects.endpoint import (
+    EMBED,
+    FORWARDED,
+    GENERATE,
+    UNREADABLE,
+    Endpoint,
+    flat_bounds,
+    headers,
+    refuse_garbled,
+)
 from llmgateway.proxy.dialects.errors import openai, openai_object
 from llmgateway.proxy.usage import ChatUsage, from_chat
 
@@ -57,6 +66,8 @@ def include_usage(fields: Fields) -> dict[str, object]:
 class ChatMeter(Meter):
     """`hidden` is True when the gateway asked for the usage and the caller did not."""
 
+    beat = b": keep-alive\n\n"
+
     __slots__ = ("_deltas", "_hidden", "_last", "_splitter")
 
     def __init__(self, hidden: bool) -> None:
@@ -69,7 +80,8 @@ class ChatMeter(Meter):
     def whole(self, body: bytes) -> bytes:
         try:
             self._last = _answers.decode(body).usage
-        except UNREADABLE:
+        except UNREADABLE as error:
+            refuse_garbled(body, error)
             self._last = None
         return body
 
@@ -118,10 +130,11 @@ class ChatMeter(Meter):
 
 
 CHAT = Endpoint(
-    dialect="openai",
+    wire="openai-chat",
+    operation=GENERATE,
     path="/chat/completions",
     content=("messages", ("array",)),
-    maximum=("max_completion_tokens", "max_tokens"),
+    bounds=flat_bounds("max_completion_tokens", "max_tokens"),
     meter=ChatMeter,
     refuse=openai,
     inject=include_usage,
@@ -129,10 +142,10 @@ CHAT = Endpoint(
 )
 
 EMBEDDINGS = Endpoint(
-    dialect="openai",
+    wire="openai-embeddings",
+    operation=EMBED,
     path="/embeddings",
     content=("input", ("string", "array")),
-    maximum=(),
     meter=ChatMeter,
     refuse=openai,
     streams=False,

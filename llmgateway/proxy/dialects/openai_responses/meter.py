@@ -7,7 +7,7 @@ import msgspec
 from dataplane.call import Meter, Usage
 from dataplane.errors import HouseError
 from dataplane.sse import Splitter, data_of, event, events
-from llmgateway.proxy.dialects.endpoint import UNREADABLE, Endpoint
+from llmgateway.proxy.dialects.endpoint import GENERATE, UNREADABLE, Endpoint, flat_bounds, refuse_garbled
 from llmgateway.proxy.dialects.errors import openai
 from llmgateway.proxy.dialects.openai_chat.meter import OPENAI_FORWARDED
 from llmgateway.proxy.usage import ResponsesUsage, from_responses
@@ -29,6 +29,8 @@ _events = msgspec.json.Decoder(_Event)
 
 
 class ResponsesMeter(Meter):
+    beat = b": keep-alive\n\n"
+
     __slots__ = ("_deltas", "_last", "_sequence", "_splitter")
 
     def __init__(self, injected: bool) -> None:
@@ -40,7 +42,8 @@ class ResponsesMeter(Meter):
     def whole(self, body: bytes) -> bytes:
         try:
             self._last = _answers.decode(body).usage
-        except UNREADABLE:
+        except UNREADABLE as error:
+            refuse_garbled(body, error)
             self._last = None
         return body
 
@@ -83,10 +86,11 @@ class ResponsesMeter(Meter):
 
 
 RESPONSES = Endpoint(
-    dialect="openai",
+    wire="openai-responses",
+    operation=GENERATE,
     path="/responses",
     content=("input", ("string", "array")),
-    maximum=("max_output_tokens",),
+    bounds=flat_bounds("max_output_tokens"),
     meter=ResponsesMeter,
     refuse=openai,
     forwarded=OPENAI_FORWARDED,

@@ -1,0 +1,25 @@
+"""A call of one dialect, made at a deployment of another: written there, and its answer written back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from llmgateway.proxy.dialects.endpoint import COUNT, GENERATE
+from llmgateway.proxy.translation.base import Translation
+
+if TYPE_CHECKING:
+    from llmgateway.proxy.inbound import Inbound
+    from llmgateway.proxy.runtime import Deployment
+
+__all__ = ["Translation", "translate"]
+
+
+def translate(inbound: Inbound, deployment: Deployment) -> Translation:
+    """Raises BadRequest for what the deployment's dialect can't express (unless its caller allows the loss), and for a body
+    that is not of the caller's dialect."""
+    from llmgateway.proxy.translation.count import count
+    from llmgateway.proxy.translation.generate import generate
+
+    _BY_OPERATION: dict[str, Callable[[Inbound, Deployment], Translation]] = {GENERATE: generate, COUNT: count}
+    return _BY_OPERATION[inbound.endpoint.operation](inbound, deployment)

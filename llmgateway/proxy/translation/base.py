@@ -1,0 +1,40 @@
+"""What every translated operation gives the call."""
+
+from __future__ import annotations
+
+from dataplane.asgi import JSON_TYPE
+from dataplane.call import Meter
+
+DROPPED = b"x-customhouse-dropped"
+
+
+class Translation:
+    """A request written for one deployment. `path` is behind its base URL, `dropped` names what was left out."""
+
+    __slots__ = ("body", "dropped", "headers", "path", "query")
+
+    def __init__(self, *, path: str, body: bytes, query: str = "", dropped: str = "", headers: list[tuple[str, str]] | None = None) -> None:
+        self.path = path
+        self.body = body
+        self.query = query
+        self.dropped = dropped
+        self.headers = headers or []
+
+    def meter(self) -> Meter:
+        raise NotImplementedError
+
+    def is_stream(self, content_type: str) -> bool:
+        return False
+
+    def error(self, status: int, body: bytes) -> bytes:
+        """The upstream's refusal in the caller's dialect."""
+        raise NotImplementedError
+
+    def content_type(self, status: int) -> bytes:
+        return JSON_TYPE[1]
+
+    def answer_headers(self, status: int) -> list[tuple[bytes, bytes]]:
+        headers = [(b"content-type", self.content_type(status))]
+        if self.dropped:
+            headers.append((DROPPED, self.dropped.encode("latin-1")))
+        return headers

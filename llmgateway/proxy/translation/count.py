@@ -1,0 +1,103 @@
+"""Counting a prompt's tokens across dialects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dataplane.call import Meter, Usage
+from dataplane.errors import Garbled
+from llmgateway.proxy.conversation.losses import Losses
+from llmgateway.proxy.conversation.parts import Json
+from llmgateway.proxy.conversation.request import Request
+from llmgateway.proxy.dialects.anthropic_messages import count as anthropic
+from llmgateway.proxy.dialects.anthropic_messages.meter import VERSION
+from llmgateway.proxy.dialects.dialect import Target, Unreadable
+from llmgateway.proxy.dialects.endpoint import UNREADABLE
+from llmgateway.proxy.dialects.gemini import count as gemini
+from llmgateway.proxy.dialects.table import DIALECTS
+from llmgateway.proxy.paths import filled
+from llmgateway.proxy.providers import GEMINI, MESSAGES, OPERATIONS, RESPONSES
+from llmgateway.proxy.translation.base import Translation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llmgateway.proxy.inbound import Inbound
+    from llmgateway.proxy.runtime import Deployment
+
+DIALECT_OF = {"anthropic-count": MESSAGES, "gemini-count": GEMINI, "openai-input-tokens": RESPONSES}
+_GENERATED = ("stream", "stream_options", "max_output_tokens", "store", "include", "temperature", "top_p", "metadata", "service_tier")
+"""Fields of a Responses call that its count does not take."""
+
+
+class Count(Translation):
+    __slots__ = ("_caller", "_read", "_request_id", "_target")
+
+    def __init__(self, inbound: Inbound, target: str, *, path: str, body: Json, losses: Losses) -> None:
+        headers = [("anthropic-version", VERSION)] if target == MESSAGES else []
+        super().__init__(path=path, body=msgspec.json.encode(body), dropped=losses.header(), headers=headers)
+        self._caller = DIALECT_OF[inbound.endpoint.wire]
+        self._target = target
+        self._request_id = inbound.request.id
+
+    def meter(self) -> Meter:
+        return _CountMeter(READERS[self._target], WRITERS[self._caller])
+
+    def error(self, status: int, body: bytes) -> bytes:
+        return DIALECTS[self._caller].render_error(DIALECTS[self._target].parse_error(status, body), self._request_id)
+
+
+class _CountMeter(Meter):
+    __slots__ = ("_read", "_write")
+
+    def __init__(self, read: Callable[[Json], int], write: Callable[[int], Json]) -> None:
+        super().__init__()
+        self._read, self._write = read, write
+
+    def whole(self, body: bytes) -> bytes:
+        try:
+            return msgspec.json.encode(self._write(self._read(msgspec.json.decode(body))))
+        except (Unreadable, *UNREADABLE) as error:
+            raise Garbled("The upstream's count can not be read.", raw=body) from error
+
+    def usage(self) -> Usage | None:
+        return {}
+
+
+def _input_tokens(body: Json) -> int:
+    found = body.get("input_tokens") if isinstance(body, dict) else None
+    if not isinstance(found, int):
+        raise Unreadable("no input_tokens")
+    return found
+
+
+READERS: dict[str, Callable[[Json], int]] = {MESSAGES: anthropic.parse_count, GEMINI: gemini.parse_count, RESPONSES: _input_tokens}
+WRITERS: dict[str, Callable[[int], Json]] = {MESSAGES: anthropic.count_answer, GEMINI: gemini.count_answer}
+
+
+def asked(inbound: Inbound) -> Request:
+    """What is to be counted. Raises BadRequest."""
+    body = msgspec.json.decode(inbound.body)
+    if DIALECT_OF[inbound.endpoint.wire] == GEMINI:
+        return gemini.parse_count_request(body, inbound.model)
+    return DIALECTS[MESSAGES].parse_request(body, inbound.model, False)
+
+
+def count(inbound: Inbound, deployment: Deployment) -> Count:
+    """Raises BadRequest."""
+    wire = OPERATIONS[deployment.dialect]["count"]
+    target = Target(dialect=DIALECT_OF[wire], model=deployment.model, facts=deployment.facts)
+    losses, request = Losses(target.label), asked(inbound)
+    match target.dialect:
+        case "anthropic":
+            path, body = "/messages/count_tokens", anthropic.render_count(request, target, losses)
+        case "gemini":
+            path = deployment.prefix + filled("/models/{model}:countTokens", deployment.model)
+            body = gemini.render_count(request, target, losses)
+        case _:
+            whole = DIALECTS[RESPONSES].render_request(request, target, losses)
+            path, body = "/responses/input_tokens", {name: value for name, value in whole.items() if name not in _GENERATED}
+    losses.check(allowed=inbound.lossy)
+    return Count(inbound, target.dialect, path=path, body=body, losses=losses)

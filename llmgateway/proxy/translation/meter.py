@@ -1,0 +1,139 @@
+"""Reads an answer in the dialect of its deployment and writes it in that of its caller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dataplane.call import Meter, Usage
+from dataplane.errors import Garbled, HouseError, UpstreamFailed
+from llmgateway.proxy.conversation.answer import Answer, Failure
+from llmgateway.proxy.conversation.events import Beat, Begin, Delta, Done, Event, Failed, Used, unfold
+from llmgateway.proxy.dialects.dialect import Unreadable
+from llmgateway.proxy.dialects.endpoint import UNREADABLE
+
+if TYPE_CHECKING:
+    from llmgateway.proxy.translation.generate import Generation
+
+KEPT = 64 * 1024
+"""Bytes of an upstream's stream that are kept for the debug record, its last ones."""
+
+_STATUSES = {400: "invalid", 402: "quota", 404: "not_found", 413: "too_large", 429: "rate_limit", 503: "overloaded", 504: "timeout"}
+
+
+class Refusing(UpstreamFailed):
+    """The upstream told an error in-band before it said anything else: its caller gets a true status."""
+
+    code = "upstream_failed_in_band"
+    sent = True
+
+
+class TranslatingMeter(Meter):
+    """Nothing is written before the first event that says something, so that an error told in its place is a refusal with
+    a status, and another deployment may be tried."""
+
+    __slots__ = ("_begun", "_deltas", "_held", "_raw", "_reader", "_translation", "_usage", "_writer", "beat")
+
+    def __init__(self, translation: Generation) -> None:
+        super().__init__()
+        self._translation = translation
+        self._reader = translation.target.reader()
+        self._writer = translation.caller.writer(translation.asked)
+        self._usage: Usage = {}
+        self._held: list[bytes] = []
+        self._begun = False
+        self._deltas = 0
+        self._raw = b""
+        self.beat = translation.beat
+
+    # -- whole
+
+    def whole(self, body: bytes) -> bytes:
+        translation = self._translation
+        try:
+            answer = translation.target.parse_answer(msgspec.json.decode(body))
+        except (Unreadable, *UNREADABLE) as error:
+            raise Garbled(f"The upstream's answer can not be read: {_short(error)}", raw=body) from error
+        self._usage = answer.usage
+        self.complete = True
+        if translation.stream:
+            return self._told_as_stream(answer)
+        return msgspec.json.encode(translation.caller.render_answer(answer, translation.asked))
+
+    def _told_as_stream(self, answer: Answer) -> bytes:
+        return b"".join(self._writer.write(event) for event in unfold(answer))
+
+    # -- stream
+
+    def feed(self, data: bytes) -> bytes:
+        self._raw = (self._raw + data)[-KEPT:] if len(self._raw) + len(data) > KEPT else self._raw + data
+        try:
+            return self._write(self._reader.feed(data))
+        except (Unreadable, *UNREADABLE) as error:
+            raise self._garbled(error) from error
+
+    def finish(self) -> bytes:
+        try:
+            out = self._write(self._reader.finish())
+        except (Unreadable, *UNREADABLE) as error:
+            raise self._garbled(error) from error
+        if not (self.complete or self.failed):
+            raise UpstreamFailed("The upstream's stream ended before its answer did.", code="upstream_cut_short")
+        return out
+
+    def _garbled(self, error: Exception) -> Garbled:
+        return Garbled(f"The upstream's stream can not be read: {_short(error)}", raw=self._raw)
+
+    def _write(self, events: list[Event]) -> bytes:
+        out = self._held if not self._begun else []
+        for event in events:
+            self._notice(event)
+            if not self._begun:
+                if isinstance(event, Failed):
+                    raise _refusal(event.failure)
+                if isinstance(event, Beat):
+                    continue
+                self._begun = not isinstance(event, Begin | Used)
+            out.append(self._writer.write(event))
+        if not self._begun:
+            self._held = out
+            return b""
+        return b"".join(out)
+
+    def _notice(self, event: Event) -> None:
+        match event:
+            case Used(usage=usage):
+                self._usage = usage
+            case Delta():
+                self._deltas += 1
+            case Failed():
+                self.failed = True
+            case Done():
+                self.complete = True
+            case _:
+                pass
+
+    # -- what it came to
+
+    def usage(self) -> Usage | None:
+        """Only what was told to the end: counts told at a stream's beginning are placeholders."""
+        return self._usage or None if self.complete else None
+
+    def partial(self) -> Usage:
+        return {**self._usage, "output": max(self._deltas, self._usage.get("output", 0))} if self._usage or self._deltas else {}
+
+    def broken(self, error: HouseError, request_id: str) -> bytes:
+        kind = _STATUSES.get(error.status, "server")
+        failure = Failure(status=error.status, kind=kind, message=error.message, code=error.code, param=error.param)
+        held, self._held = (b"" if self._begun else b"".join(self._held)), []
+        return held + self._writer.write(Failed(failure))
+
+
+def _refusal(failure: Failure) -> Refusing:
+    status = failure.status if failure.status >= 400 else 502
+    return Refusing(failure.message, code=failure.code or None, status=status)
+
+
+def _short(error: Exception) -> str:
+    return str(error)[:200] or type(error).__name__
