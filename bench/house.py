@@ -59,13 +59,21 @@ class House:
     """`with House(server="granian") as house:` — ready to be called at `house.url` with KEY."""
 
     def __init__(
-        self, *, server: str, events: int = 50, gap: float = 0.0, budget: str = "1000000", workers: int = 1, pinned: bool = True
+        self,
+        *,
+        server: str,
+        events: int = 50,
+        gap: float = 0.0,
+        budget: str = "1000000",
+        workers: int = 1,
+        pinned: bool = True,
+        stamped: bool = False,
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="customhouse-bench-"))
         self.upstream_port, self.port, self.web_port = free_port(), free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.upstream_url = f"http://127.0.0.1:{self.upstream_port}"
-        self._budget, self._events, self._gap = budget, events, gap
+        self._budget, self._events, self._gap, self._stamped = budget, events, gap, stamped
         self._cpus = (GATEWAY_CPU, OTHER_CPU) if pinned and (os.cpu_count() or 1) > 1 else (None, None)
         self._running: list[Running] = []
         self.ids = self.directory / "ids"
@@ -99,6 +107,7 @@ class House:
     def _start(self) -> None:
         redis.Redis.from_url(REDIS).flushdb()
         upstream = [sys.executable, str(ROOT / "bench/upstream.py"), "--port", str(self.upstream_port), "--ids", str(self.ids)]
+        upstream += ["--stamped"] if self._stamped else []
         self.run("upstream", [*upstream, "--events", str(self._events), "--gap", str(self._gap)], cpu=self._cpus[1])
         eventually(lambda: listening(self.upstream_port), what="the fake upstream listens")
         file = self.directory / "house.yaml"

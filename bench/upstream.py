@@ -16,6 +16,7 @@ import json
 import os
 import re
 import signal
+import time
 from typing import Any
 
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
@@ -117,6 +118,9 @@ class Connection(asyncio.Protocol):
     ids: int | None = None
     """Where the ids of requests are written as they come, one a line."""
 
+    stamped = False
+    """Whether events carry their number and when they were sent, for measurements of order and lateness."""
+
     def __init__(self, *, events: int, gap: float, delay: float) -> None:
         self.events, self.gap, self.delay = events, gap, delay
         self.buffer = b""
@@ -180,7 +184,7 @@ class Connection(asyncio.Protocol):
         for number in range(self.events):
             if self.gap:
                 await asyncio.sleep(max(0.0, begun + (number + 1) * self.gap - loop.time()))
-            self.write(middle)
+            self.write(delta({"content": f" {number} {time.perf_counter():.6f}"}, usage=usage) if self.stamped else middle)
         self.write(last)
         self.busy = False
         self.data_received(b"")
@@ -196,10 +200,12 @@ async def main() -> None:
     parser.add_argument("--events", type=int, default=50, help="events of a stream")
     parser.add_argument("--gap", type=float, default=0.0, help="seconds between two events of a stream")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before a whole answer")
+    parser.add_argument("--stamped", action="store_true", help="events carry their number and when they were sent")
     parser.add_argument("--ids", help="file to write the request ids to")
     options = parser.parse_args()
     if options.ids:
         Connection.ids = os.open(options.ids, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    Connection.stamped = options.stamped
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
