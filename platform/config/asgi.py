@@ -1,4 +1,4 @@
-"""Everything in one ASGI app: the data plane's addresses to the data plane, the rest to Django, WebSockets to Channels.
+"""Everything in one ASGI app: the data plane's addresses to the data plane, the rest to Django, live views to Channels.
 
 /v1 /v1beta /mcp /a2a /livez /readyz /metrics   the gateways, as `config.gateway` serves them alone
 /sandbox                                        something to try the house on, in the tour
@@ -64,8 +64,8 @@ def _websocket_routes() -> list[Any]:
 
 
 class House:
-    """HTTP and lifespan. Made with its first message, in the event loop that it then belongs to; whichever message that
-    is starts all that runs beside the requests, since not every server speaks of a lifespan."""
+    """HTTP, lifespan and the data plane's WebSockets. Made with its first message, in the event loop that it then belongs to;
+    whichever message that is starts all that runs beside the requests, since not every server speaks of a lifespan."""
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
@@ -99,11 +99,21 @@ class House:
 
 
 house = House(settings.CUSTOMHOUSE)
+live_views = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(_websocket_routes())))
+
+
+async def sockets(scope: Scope, receive: Receive, send: Send) -> None:
+    """The data plane's callers prove themselves by keys, whatever page they come from: sessions and origins are for live views."""
+    if is_data_plane(scope.get("path", "")):
+        await house(scope, receive, send)
+    else:
+        await live_views(scope, receive, send)
+
 
 application = ProtocolTypeRouter(
     {
         "http": house,
         "lifespan": house,
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(_websocket_routes()))),
+        "websocket": sockets,
     }
 )

@@ -9,13 +9,14 @@ import asyncio
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import structlog
 from daphne.server import Server  # first: it installs the asyncio reactor that everything of Twisted then uses
 
 from config.channel import HouseChannel, HouseFactory, HouseRequest
-from config.sockets import HouseWebSocketFactory
+from config.sockets import HANDSHAKE_SECONDS, MAX_MESSAGE, HouseWebSocket, HouseWebSocketFactory, Inbox
 
 # Daphne's Server.run makes its factory by this name in its module; there is no other way to hand it one.
 import daphne.server as daphne_server  # isort:skip
@@ -39,7 +40,8 @@ Hook = Callable[[], Awaitable[None]]
 
 class HouseServer(Server):
     """`on_start` runs when the loop does; where it fails the server stops and `failed` says so. `on_drain` runs when
-    stopping begins (readiness goes away), `on_stop` when the last call has ended."""
+    stopping begins (readiness goes away), `on_stop` when the last call has ended. `drains` tells of a WebSocket's path whether
+    its application hears of that and ends it when it may be ended; the others are told to come back at once."""
 
     def __init__(
         self,
@@ -52,6 +54,7 @@ class HouseServer(Server):
         on_start: Hook,
         on_drain: Hook,
         on_stop: Hook,
+        drains: Callable[[str], bool] = lambda path: False,
     ) -> None:
         super().__init__(
             application,
@@ -62,6 +65,10 @@ class HouseServer(Server):
             proxy_forwarded_proto_header="X-Forwarded-Proto" if trust_proxy else None,
             verbosity=1,
             application_close_timeout=30,
+            websocket_handshake_timeout=HANDSHAKE_SECONDS,
+            websocket_connect_timeout=HANDSHAKE_SECONDS,
+            websocket_max_message_size=MAX_MESSAGE,
+            websocket_max_frame_size=MAX_MESSAGE,
         )
         self.draining = False
         self.failed = False
@@ -71,6 +78,7 @@ class HouseServer(Server):
         self._on_start = on_start
         self._on_drain = on_drain
         self._on_stop = on_stop
+        self._drains = drains
 
     def run(self) -> None:
         daphne_server.HTTPFactory = HouseFactory
@@ -94,6 +102,16 @@ class HouseServer(Server):
     def listen_success(self, port: Any) -> None:
         self.ports.append(port)
         super().listen_success(port)
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        if not isinstance(protocol, HouseWebSocket):
+            return super().create_application(protocol, scope)
+        protocol.drains = self._drains(scope["path"])
+        inbox = Inbox(protocol)
+        scope = {**scope, "asgi": {"version": "3.0"}, "extensions": {"websocket.http.response": {}}}
+        running = self.application(scope=scope, receive=inbox.get, send=partial(self.handle_reply, protocol))
+        self.connections[protocol]["application_instance"] = asyncio.ensure_future(running)
+        return inbox
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         """Returns when the client may be sent more, so that an application that awaits its sends is held back."""
@@ -127,7 +145,7 @@ class HouseServer(Server):
 
     async def _close_sockets(self) -> None:
         """Live views reconnect on their own; waiting for them would hold every restart up to the very end."""
-        sockets = [protocol for protocol in self.connections if not isinstance(protocol, HouseRequest)]
+        sockets = [protocol for protocol in self.connections if isinstance(protocol, HouseWebSocket) and not protocol.drains]
         for protocol in sockets:
             protocol.going_away()
         if sockets:
@@ -137,7 +155,9 @@ class HouseServer(Server):
         return [
             task
             for protocol, details in self.connections.items()
-            if isinstance(protocol, HouseRequest) and (task := details.get("application_instance")) is not None and not task.done()
+            if (isinstance(protocol, HouseRequest) or protocol.drains)
+            and (task := details.get("application_instance")) is not None
+            and not task.done()
         ]
 
     def _interrupted(self, *_: Any) -> None:

@@ -60,6 +60,7 @@ def serve_with_granian(environment: Environment, what: str) -> None:
 def serve_with_daphne(environment: Environment, what: str) -> None:
     from config.daphne import HouseServer  # first: it installs the reactor
     from config.lifespan import Lifespan
+    from config.wiring import is_data_plane
 
     module_name, _, name = TARGETS[what].partition(":")
     module = import_module(module_name)
@@ -80,6 +81,7 @@ def serve_with_daphne(environment: Environment, what: str) -> None:
         on_start=lifespan.start,
         on_drain=drain,
         on_stop=lifespan.stop,
+        drains=is_data_plane,
     )
     server.run()
     if server.failed:

@@ -24,6 +24,7 @@ from dataplane.shipper import Shipper
 from dataplane.store import Store
 from dataplane.subscribe import Subscriber
 from llmgateway.proxy import app as models
+from llmgateway.proxy.realtime import app as realtime
 from llmgateway.proxy.stored.watch import BatchWatch
 from mcpgateway.proxy import app as servers
 
@@ -85,5 +86,10 @@ def data_plane(environment: Environment, kit: Kit) -> App:
     hosts = tuple(dict.fromkeys((urlsplit(environment.public_url).hostname or "", *environment.allowed_hosts)))
     return application(
         kit,
-        [models.routes(), servers.routes(public_url=environment.public_url, hosts=hosts), agents.routes(public_url=environment.public_url)],
+        [
+            models.routes(),
+            realtime.routes(),
+            servers.routes(public_url=environment.public_url, hosts=hosts),
+            agents.routes(public_url=environment.public_url),
+        ],
     )
