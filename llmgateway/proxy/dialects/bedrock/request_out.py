@@ -33,6 +33,7 @@ from llmgateway.proxy.dialects.bedrock.blocks_out import (
     tool_id,
 )
 from llmgateway.proxy.dialects.bedrock.media import VENDOR, write_audio, write_file, write_image
+from llmgateway.proxy.dialects.bedrock.thinking import takes_system_turns
 from llmgateway.proxy.dialects.dialect import Target
 
 CACHING = ("anthropic", "amazon.nova", "application-inference-profile/")
@@ -42,12 +43,13 @@ CACHING = ("anthropic", "amazon.nova", "application-inference-profile/")
 class Writing:
     """What the parts of one request share: its losses, whether cache points may be written, names of documents so far."""
 
-    __slots__ = ("caches", "lacks", "losses", "names")
+    __slots__ = ("caches", "lacks", "losses", "names", "system_turns")
 
     def __init__(self, target: Target, losses: Losses) -> None:
         self.losses = losses
         self.caches = any(mark in target.model for mark in CACHING)
         self.lacks = target.facts.lacks
+        self.system_turns = takes_system_turns(target.model)
         self.names: set[str] = set()
 
     def mark(self, cache: Cache | None, field: str) -> list[Json]:
@@ -85,6 +87,9 @@ def _messages(request: Request, writing: Writing) -> list[Json]:
         role = SYSTEM if message.role == DEVELOPER else message.role
         results, others = _message(message, writing)
         if not results and not others:
+            continue
+        if role == SYSTEM and not writing.system_turns:
+            writing.losses.drop(message.at, "the model takes no instructions inside the conversation")
             continue
         if not turns or turns[-1][0] != role:
             if not turns and role == ASSISTANT:

@@ -15,7 +15,7 @@ from llmgateway.proxy.conversation.parts import Cache, Json, ToolCall
 from llmgateway.proxy.conversation.request import Request, Tool, ToolChoice
 from llmgateway.proxy.dialects.bedrock.blocks_out import TOOL_NAME
 from llmgateway.proxy.dialects.bedrock.media import VENDOR
-from llmgateway.proxy.dialects.bedrock.thinking import EFFORTS, is_off, write_thinking
+from llmgateway.proxy.dialects.bedrock.thinking import EFFORTS, Claude, is_claude, is_off, refused_samplers, write_thinking
 from llmgateway.proxy.dialects.dialect import Target
 from llmgateway.proxy.dialects.unsaid import drop_others, drop_unwritten, said
 
@@ -44,26 +44,31 @@ def write_settings(request: Request, target: Target, losses: Losses) -> dict[str
     written = WRITTEN - target.facts.lacks
     drop_unwritten(request, losses, written=written)
     drop_others(request, losses, own=OWN)
-    config = {name: getattr(request, slot) for slot, name in CONFIG if slot in written and said(request, slot)}
-    body: dict[str, Json] = {"inferenceConfig": config} if config else {}
+    body: dict[str, Json] = {}
     fields = _own(request, body)
-    thinking, effort = _thinking(request, target, losses)
-    fields |= thinking
+    claude = _model_fields(request, target, losses)
+    fields |= claude.fields
+    if is_claude(target.model):
+        written -= refused_samplers(request, target.model, losses)
     if request.top_k is not None and "top_k" in written:
-        if "anthropic" in target.model:
-            fields["top_k"] = request.top_k
-        else:
-            losses.drop(request.field("top_k"), OTHERS)
-    output = ({"effort": effort} if effort else {}) | (_format(request, losses) if "format" in written else {})
-    if output:
-        body["outputConfig"] = output
-    if fields:
-        body[MODEL_FIELDS] = fields
+        _top_k(request, target, fields, losses)
+    config = {name: getattr(request, slot) for slot, name in CONFIG if slot in written and said(request, slot)}
+    if claude.most is not None and "maxTokens" in config:
+        config["maxTokens"] = claude.most
+    output = ({"effort": claude.effort} if claude.effort else {}) | (_format(request, losses) if "format" in written else {})
+    body |= {name: value for name, value in (("inferenceConfig", config), ("outputConfig", output), (MODEL_FIELDS, fields)) if value}
     if request.service_tier in TIERS:
         body["serviceTier"] = {"type": request.service_tier}
     elif request.service_tier:
         losses.hint(request.field("service_tier"))
     return body
+
+
+def _top_k(request: Request, target: Target, fields: dict[str, Json], losses: Losses) -> None:
+    if is_claude(target.model):
+        fields["top_k"] = request.top_k
+    else:
+        losses.drop(request.field("top_k"), OTHERS)
 
 
 def _own(request: Request, body: dict[str, Json]) -> dict[str, Json]:
@@ -80,22 +85,21 @@ def _own(request: Request, body: dict[str, Json]) -> dict[str, Json]:
     return fields
 
 
-def _thinking(request: Request, target: Target, losses: Losses) -> tuple[dict[str, Json], str]:
-    """The fields for the model and the effort."""
+def _model_fields(request: Request, target: Target, losses: Losses) -> Claude:
     asked = request.thinking
     if asked is None or "thinking" in target.facts.lacks:
-        return {}, ""
-    if "anthropic" in target.model:
+        return Claude({}, "", None)
+    if is_claude(target.model):
         return write_thinking(request, target.model, losses)
+    if asked.effort in EFFORTS and not is_off(asked):
+        if asked.budget is not None:
+            losses.hint(request.field("thinking"))
+        return Claude({}, asked.effort, None)
     if is_off(asked):
         losses.hint(request.field("thinking"))
-        return {}, ""
-    if asked.effort not in EFFORTS:
+    else:
         losses.drop(request.field("thinking"), OTHERS)
-        return {}, ""
-    if asked.budget is not None:
-        losses.hint(request.field("thinking"))
-    return {}, asked.effort
+    return Claude({}, "", None)
 
 
 def _format(request: Request, losses: Losses) -> dict[str, Json]:
