@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import Prefetch, Q
+from django.urls import reverse
 
 from adminkit.permissions import visible
 from llmgateway.models import Deployment, Model
 from llmgateway.prices import PriceBook
+from llmgateway.snippet import CURL
+from llmgateway.snippets import served_by, snippets
 from registry.catalog import Entry
+from registry.catalog.entry import Way
 
 
 def entries(user: Any) -> Iterator[Entry]:
@@ -24,6 +30,11 @@ def entries(user: Any) -> Iterator[Entry]:
     book = PriceBook(row for model in found for row in model.deployments.all())
     for model in found:
         yield _entry(model, book)
+
+
+def _ways(model: Model, rows: list[Deployment], base_url: str) -> list[Way]:
+    found = snippets(served_by(model, rows, base_url=base_url))
+    return [Way(f"curl {snippet.title}" if snippet.group == CURL else snippet.title, snippet.text, snippet.note) for snippet in found]
 
 
 def _entry(model: Model, book: PriceBook) -> Entry:
@@ -46,4 +57,6 @@ def _entry(model: Model, book: PriceBook) -> Entry:
         discoverable=model.discoverable,
         updated_at=model.updated_at,
         facts=tuple(facts),
+        ways=partial(_ways, model, rows),
+        try_at=f"{reverse('playground:page')}?{urlencode({'model': model.name})}",
     )

@@ -6,9 +6,11 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
@@ -17,7 +19,8 @@ from unfold.decorators import display
 
 from adminkit.admin import ActionAdmin
 from adminkit.filters import visible_related
-from llmgateway import actions
+from adminkit.pages import page
+from llmgateway import actions, playground
 from llmgateway.admin.filters import PriceFilter
 from llmgateway.admin.model_forms import PRICE_PREFIX, DeploymentFormSet, FallbackFormSet, ModelForm, price_fields
 from llmgateway.admin.panels import model_panels, routes, tags_of
@@ -119,6 +122,16 @@ class ModelAdmin(ActionAdmin):
         js = ("llmgateway/copy.js",)
 
     # -- reads
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [path("playground/", self.admin_site.admin_view(self.playground_view), name="llmgateway_model_playground")]
+        return [*own, *super().get_urls()]
+
+    def playground_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        shown = playground.context(request, acting(request))
+        return playground.opened(page(self, request, "llmgateway/playground.html", title="Playground", **shown))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
         deployments = Deployment.objects.select_related("provider", "model").defer("provider__credential").order_by("priority", "id")

@@ -14,7 +14,7 @@ from identity.models import Team, User
 from llmgateway.choices import Strategy
 from llmgateway.models import Deployment, Model
 from llmgateway.prices import UNPRICED, PriceBook, PriceTag
-from llmgateway.snippets import snippets
+from llmgateway.snippets import served_by, snippets
 from llmgateway.traffic import months_of
 
 LISTED = 50
@@ -67,14 +67,12 @@ def model_panels(user: Any, model: Model, *, base_url: str) -> dict[str, Any]:
     rows = list(model.deployments.all())
     tags = tags_of(rows, PriceBook(rows))
     callable_routes = [route for route in routes(model).values() if not route.off]
-    dialects = {route.deployment.provider.dialect for route in callable_routes}
-    embeds = bool(callable_routes) and all("embed" in route.deployment.upstream_model.lower() for route in callable_routes)
     return {
         "tags": tags,
         "unpriced": [row for row, tag in tags if tag.source == UNPRICED],
         "routes": list(routes(model).values()),
         "callable": bool(callable_routes) and model.enabled,
-        "snippets": snippets(base_url=base_url, model=model.name, dialects=dialects, embeds=embeds),
+        "snippets": snippets(served_by(model, [route.deployment for route in callable_routes], base_url=base_url)),
         "holders": _holders(model, user),
         "used_by": visible(Model.objects.filter(fallback_steps__target=model), user).order_by("name"),
         "month": months_of([model.name], user).get(model.name),

@@ -38,6 +38,11 @@ def may_see(request: HttpRequest, app: str, model: str) -> bool:
     return found is not None and found.has_view_permission(request)
 
 
+def on_models(request: HttpRequest) -> bool:
+    """The playground has an entry of its own, though it lies below the models."""
+    return request.path.startswith(reverse("admin:llmgateway_model_changelist")) and "/playground/" not in request.path
+
+
 def waiting_reviews(request: HttpRequest) -> int | None:
     """How many reviews this person could decide; no badge when there are none."""
     from identity.queries import visible_to
@@ -70,7 +75,11 @@ NAVIGATION = [
     {
         "title": "Models",
         "separator": True,
-        "items": [_item("Models", "neurology", "llmgateway_model"), _item("Providers", "cloud", "llmgateway_provider")],
+        "items": [
+            _item("Models", "neurology", "llmgateway_model", active=on_models),
+            _item("Providers", "cloud", "llmgateway_provider"),
+            _item("Playground", "forum", "llmgateway_model", link=lazy(_address, str)("admin:llmgateway_model_playground")),
+        ],
     },
     {
         "title": "Tools, agents and skills",

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A text to copy. `label` is the client; `where` says where the text goes, `group` gathers clients of a kind."""
+
+    label: str
+    text: str
+    where: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +24,8 @@ class Entry:
 
     `name` is unique within its kind and makes the address /catalog/<kind>/<name>; it may hold slashes. `summary` is one
     plain line, `description` Markdown, `words` what else a search should find. `target` is the row that grants are
-    given on, with a permission `use_<kind>`. `facts` are shown on its page as label and value.
+    given on, with a permission `use_<kind>`. `facts` are shown on its page as label and value. `ways(base_url)` tells how
+    it is used, where its source knows that better than the registry; `try_at` is a page of the house where it can be tried.
     """
 
     kind: str
@@ -30,6 +41,8 @@ class Entry:
     discoverable: bool = False
     updated_at: datetime | None = None
     facts: tuple[tuple[str, str], ...] = ()
+    ways: Callable[[str], Sequence[Way]] | None = None
+    try_at: str = ""
 
 
 Source = Callable[[Any], Iterable[Entry]]

@@ -7,24 +7,17 @@ remote MCP servers (Claude Code, Cursor, VS Code, Codex), A2A 1.0 §9, the Agent
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from registry.catalog import Entry
+from registry.catalog.entry import Way
 from registry.choices import Kind
 
 KEY = "CUSTOMHOUSE_KEY"
 
 
-@dataclass(frozen=True, slots=True)
-class Snippet:
-    """`label` is the client; `where` says where the text goes, "" for a shell."""
-
-    label: str
-    text: str
-    where: str = ""
-
-
-def snippets(entry: Entry, *, base_url: str, version: str = "latest") -> list[Snippet]:
+def snippets(entry: Entry, *, base_url: str, version: str = "latest") -> list[Way]:
+    if entry.ways is not None:
+        return list(entry.ways(base_url))
     match entry.kind:
         case Kind.SERVER | Kind.TOOLSET:
             return _mcp(entry.name, f"{base_url}/mcp/{entry.name}")
@@ -32,12 +25,10 @@ def snippets(entry: Entry, *, base_url: str, version: str = "latest") -> list[Sn
             return _agent(f"{base_url}/a2a/{entry.name}")
         case Kind.SKILL:
             return _skill(entry.name, f"{base_url}/skills/{entry.name}/{version}.tar.gz")
-        case Kind.MODEL:
-            return _model(entry.name, base_url)
     return []
 
 
-def _mcp(name: str, url: str) -> list[Snippet]:
+def _mcp(name: str, url: str) -> list[Way]:
     cursor = {"mcpServers": {name: {"url": url, "headers": {"Authorization": f"Bearer ${{env:{KEY}}}"}}}}
     code = {
         "inputs": [{"type": "promptString", "id": "customhouse-key", "description": "Customhouse key", "password": True}],
@@ -48,15 +39,15 @@ def _mcp(name: str, url: str) -> list[Snippet]:
     headers = ["Content-Type: application/json", "Accept: application/json, text/event-stream"]
     headers += ["MCP-Protocol-Version: 2026-07-28", "Mcp-Method: tools/list"]
     return [
-        Snippet("Claude Code", f'claude mcp add --transport http \\\n  {name} {url} \\\n  --header "Authorization: Bearer ${KEY}"'),
-        Snippet("Cursor", json.dumps(cursor, indent=2), ".cursor/mcp.json"),
-        Snippet("VS Code", json.dumps(code, indent=2), ".vscode/mcp.json"),
-        Snippet("Codex", f'[mcp_servers.{name}]\nurl = "{url}"\nbearer_token_env_var = "{KEY}"', "~/.codex/config.toml"),
-        Snippet("curl", _curl(url, listing, headers)),
+        Way("Claude Code", f'claude mcp add --transport http \\\n  {name} {url} \\\n  --header "Authorization: Bearer ${KEY}"'),
+        Way("Cursor", json.dumps(cursor, indent=2), ".cursor/mcp.json"),
+        Way("VS Code", json.dumps(code, indent=2), ".vscode/mcp.json"),
+        Way("Codex", f'[mcp_servers.{name}]\nurl = "{url}"\nbearer_token_env_var = "{KEY}"', "~/.codex/config.toml"),
+        Way("curl", _curl(url, listing, headers)),
     ]
 
 
-def _agent(url: str) -> list[Snippet]:
+def _agent(url: str) -> list[Way]:
     message = {"messageId": "1", "role": "ROLE_USER", "parts": [{"text": "Hello"}]}
     call = {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": {"message": message}}
     python = (
@@ -67,36 +58,21 @@ def _agent(url: str) -> list[Snippet]:
         f'    agent = await create_client("{url}", ClientConfig(httpx_client=http))'
     )
     return [
-        Snippet("curl", _curl(url, call, ["Content-Type: application/json", "A2A-Version: 1.0"])),
-        Snippet("Python", python),
-        Snippet("Card", f'curl -H "Authorization: Bearer ${KEY}" \\\n  {url}/.well-known/agent-card.json'),
+        Way("curl", _curl(url, call, ["Content-Type: application/json", "A2A-Version: 1.0"])),
+        Way("Python", python),
+        Way("Card", f'curl -H "Authorization: Bearer ${KEY}" \\\n  {url}/.well-known/agent-card.json'),
     ]
 
 
-def _skill(name: str, url: str) -> list[Snippet]:
+def _skill(name: str, url: str) -> list[Way]:
     def unpack(folder: str) -> str:
         target = f"{folder}/{name}"
         return f'mkdir -p {target}\ncurl -fsS -H "Authorization: Bearer ${KEY}" {url} \\\n  | tar -xz -C {target}'
 
     return [
-        Snippet("Claude Code", unpack("~/.claude/skills")),
-        Snippet("Codex and Cursor", unpack(".agents/skills")),
-        Snippet("Download", f'curl -fsS -H "Authorization: Bearer ${KEY}" \\\n  -o {name}.tar.gz {url}'),
-    ]
-
-
-def _model(name: str, base_url: str) -> list[Snippet]:
-    call = {"model": name, "messages": [{"role": "user", "content": "Hello"}]}
-    python = (
-        "import os\nfrom openai import OpenAI\n\n"
-        f'client = OpenAI(base_url="{base_url}/v1", api_key=os.environ["{KEY}"])\n'
-        f'answer = client.chat.completions.create(\n    model="{name}",\n    messages=[{{"role": "user", "content": "Hello"}}],\n)'
-    )
-    claude = f'export ANTHROPIC_BASE_URL={base_url}\nexport ANTHROPIC_AUTH_TOKEN="${KEY}"\nclaude --model {name}'
-    return [
-        Snippet("curl", _curl(f"{base_url}/v1/chat/completions", call, ["Content-Type: application/json"])),
-        Snippet("Python", python),
-        Snippet("Claude Code", claude),
+        Way("Claude Code", unpack("~/.claude/skills")),
+        Way("Codex and Cursor", unpack(".agents/skills")),
+        Way("Download", f'curl -fsS -H "Authorization: Bearer ${KEY}" \\\n  -o {name}.tar.gz {url}'),
     ]
 
 
