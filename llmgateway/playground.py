@@ -1,5 +1,5 @@
 """The playground: what a person may try there, and what a call of theirs came to. The calls themselves go from the browser
-through the gateway like any caller's, with a key of minutes that belongs to the person (docs/adr/0015).
+through the gateway like any caller's, with a key of minutes that belongs to the person (docs/adr/0016).
 """
 
 from __future__ import annotations
