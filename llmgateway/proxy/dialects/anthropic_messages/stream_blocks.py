@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from llmgateway.proxy.conversation.events import Cited, Delta, Event, Fold, Open, Signed
-from llmgateway.proxy.conversation.parts import AnyPart, Json, Reasoning, Refused, Signature, Text, ToolCall
+from llmgateway.proxy.conversation.parts import Json, Reasoning, Refused, Signature, Text, ToolCall
 from llmgateway.proxy.dialects.anthropic_messages import citations, sealed
 from llmgateway.proxy.dialects.anthropic_messages.answer_blocks import SUMMARY_GAP, told
 from llmgateway.proxy.dialects.anthropic_messages.blocks_out import Block
@@ -54,7 +54,7 @@ class Blocks:
 class Telling:
     """One part on its way. `tell` takes its events but for Open and Close."""
 
-    def __init__(self, part: AnyPart, blocks: Blocks) -> None:
+    def __init__(self, blocks: Blocks) -> None:
         self._blocks = blocks
         self._started = False
         self._signature: Signature | None = None
@@ -107,7 +107,7 @@ class CallTelling(Telling):
     """The first piece of the arguments waits for what follows it: a call that comes whole has its signature right behind."""
 
     def __init__(self, part: ToolCall, blocks: Blocks) -> None:
-        super().__init__(part, blocks)
+        super().__init__(blocks)
         self._block: Block = {"type": "tool_use", "id": part.id, "name": part.name, "input": {}}
         self._first = ""
 
@@ -136,8 +136,8 @@ class CallTelling(Telling):
 class ReasoningTelling(Telling):
     """Readable reasoning. Its signature is part of the block, told before it stops."""
 
-    def __init__(self, part: Reasoning, blocks: Blocks) -> None:
-        super().__init__(part, blocks)
+    def __init__(self, blocks: Blocks) -> None:
+        super().__init__(blocks)
         self._summary: int | None = None
 
     def tell(self, event: Event) -> list[Wire]:
@@ -152,9 +152,10 @@ class ReasoningTelling(Telling):
     def close(self) -> list[Wire]:
         if not self._started and self._signature is None:
             return []
-        signature = sealed.told(self._signature, sealed.REASONING)
-        signed = [self._blocks.delta("signature_delta", "signature", signature)] if signature else []
-        return [*self._begin(), *signed, self._blocks.stop()]
+        found = self._begin()
+        if signature := sealed.told(self._signature, sealed.REASONING):
+            found.append(self._blocks.delta("signature_delta", "signature", signature))
+        return [*found, self._blocks.stop()]
 
     def _begin(self) -> list[Wire]:
         if self._started:
@@ -166,10 +167,10 @@ class ReasoningTelling(Telling):
 class WholeTelling(Telling):
     """A part that is told when it has ended."""
 
-    def __init__(self, part: AnyPart, blocks: Blocks) -> None:
-        super().__init__(part, blocks)
+    def __init__(self, opened: Open, blocks: Blocks) -> None:
+        super().__init__(blocks)
         self._fold = Fold()
-        self._fold.add(Open(0, 0, part))
+        self._fold.add(opened)
 
     def tell(self, event: Event) -> list[Wire]:
         self._fold.add(event)
@@ -180,13 +181,13 @@ class WholeTelling(Telling):
         return [wire for block in told(part).blocks for wire in self._blocks.whole(block)]
 
 
-def telling(part: AnyPart, blocks: Blocks) -> Telling:
-    match part:
+def telling(opened: Open, blocks: Blocks) -> Telling:
+    match opened.part:
         case Text() | Refused():
-            return TextTelling(part, blocks)
-        case ToolCall():
-            return CallTelling(part, blocks)
+            return TextTelling(blocks)
+        case ToolCall() as call:
+            return CallTelling(call, blocks)
         case Reasoning(redacted=False):
-            return ReasoningTelling(part, blocks)
+            return ReasoningTelling(blocks)
         case _:
-            return WholeTelling(part, blocks)
+            return WholeTelling(opened, blocks)

@@ -226,7 +226,7 @@ class MessagesReader:
         return [*self._close(), Done()]
 
     def _failed(self, given: Members) -> list[Event]:
-        self._over = True
+        self._over, self._closing = True, None
         return [Failed(errors.read(given.take("error")))]
 
     def _ping(self, given: Members) -> list[Event]:

@@ -87,7 +87,7 @@ class MessagesWriter:
     def _tell(self, event: Event) -> list[Wire]:
         """Of the part that is told now. What comes for one that has ended is passed over."""
         if isinstance(event, Open):
-            self._current, self._part = telling(event.part, self._blocks), event.index
+            self._current, self._part = telling(event, self._blocks), event.index
             self._refused = self._refused or isinstance(event.part, Refused)
             return []
         if self._current is None:

@@ -11,6 +11,7 @@ from llmgateway.proxy.conversation.losses import Losses
 from llmgateway.proxy.conversation.parts import Json
 from llmgateway.proxy.conversation.request import Request, Thinking
 from llmgateway.proxy.dialects.anthropic_messages.models import LEVELS, Abilities
+from llmgateway.proxy.dialects.anthropic_messages.names import is_own
 
 LEAST_BUDGET = 1024
 """Anthropic refuses less."""
@@ -39,15 +40,17 @@ class ThinkingOut:
             body["thinking"] = {"type": "disabled"}
         elif said.budget is not None and said.budget > 0 and not said.adaptive:
             self._budget(body, said.budget)
-        elif said.enabled or said.adaptive or said.budget is not None or (said.effort and not self._forced()):
+        elif said.enabled or said.adaptive or said.budget is not None or self._implied(said):
             self._on(body, said)
         self._effort(body, said)
         self._show(body, said)
 
-    def _forced(self) -> bool:
-        """A forced tool excludes thinking: an effort alone does not insist on it."""
+    def _implied(self, said: Thinking) -> bool:
+        """Whether an effort alone asks for thinking: in other dialects it does, in this one it is apart. A forced tool
+        excludes thinking, and an effort does not insist on it."""
         choice = self._request.tool_choice
-        return choice is not None and choice.mode in ("any", "tool")
+        forced = choice is not None and choice.mode in ("any", "tool")
+        return bool(said.effort) and not forced and not is_own(self._request)
 
     def _budget(self, body: dict[str, Json], budget: int) -> None:
         if not self._can.budget:
@@ -75,7 +78,11 @@ class ThinkingOut:
         body["thinking"] = {"type": "enabled", "budget_tokens": budget}
 
     def _effort(self, body: dict[str, Json], said: Thinking) -> None:
-        if not self._can.levels or said.effort in ("", "none"):
+        if said.effort in ("", "none"):
+            return
+        if not self._can.levels:
+            if "thinking" not in body:
+                self._losses.hint(self._name)
             return
         wanted = "low" if said.effort == "minimal" else said.effort
         if wanted not in self._can.levels:
