@@ -11,7 +11,7 @@ import msgspec
 
 from llmgateway.proxy.sigv4 import AccessKeys, signed_headers
 
-_REGION = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.")
+_REGION = re.compile(r"\.([a-z]{2,4}(?:-[a-z]+)+-\d)\.")
 DEFAULT_REGION = "us-east-1"
 
 

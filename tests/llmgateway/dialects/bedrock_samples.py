@@ -105,7 +105,7 @@ ANSWERS: dict[str, tuple[Json, bytes]] = {
         whole(
             [
                 {"reasoningContent": {"reasoningText": {"text": "First, the facts.", "signature": "EqQBCgIYAhIM1gbcDa9GJwZA2b3h"}}},
-                {"reasoningContent": {"redactedContent": "EmwKAhgBEgy3va3pzix"}},
+                {"reasoningContent": {"redactedContent": "EmwKAhgBEgy3va3p"}},
                 {"text": "42"},
             ],
             "max_tokens",
@@ -116,7 +116,7 @@ ANSWERS: dict[str, tuple[Json, bytes]] = {
             delta(0, reasoningContent={"text": "the facts."}),
             delta(0, reasoningContent={"signature": "EqQBCgIYAhIM1gbcDa9GJwZA2b3h"}),
             stop(0),
-            delta(1, reasoningContent={"redactedContent": "EmwKAhgBEgy3va3pzix"}),
+            delta(1, reasoningContent={"redactedContent": "EmwKAhgBEgy3va3p"}),
             stop(1),
             delta(2, text="42"),
             stop(2),
@@ -137,7 +137,7 @@ ANSWERS: dict[str, tuple[Json, bytes]] = {
     ),
     "guarded": (
         whole([{"text": "Sorry, I can't help with that."}], "guardrail_intervened"),
-        stream(BEGIN, start(0), delta(0, text="Sorry, I can't help with that."), stop(0), *end("guardrail_intervened")),
+        stream(BEGIN, delta(0, text="Sorry, I can't help with that."), stop(0), *end("guardrail_intervened")),
     ),
     "stop sequence": (
         whole([{"text": "one two"}], "stop_sequence", additionalModelResponseFields={"stop_sequence": "three"}),
