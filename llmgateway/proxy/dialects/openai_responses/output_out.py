@@ -36,6 +36,7 @@ class OutputWriter:
         self.told: Told = []
         self._token = token
         self._spaces = spaces
+        self._ids: set[str] = set()
         self._open = False
         self._part: AnyPart | None = None
         self._signature: Signature | None = None
@@ -150,11 +151,14 @@ class OutputWriter:
         self.told.append(event)
 
     def _begin(self, item: dict[str, Json], ident: str) -> None:
+        """`ident` is the item's id where its vendor gave one; no two items may have the same."""
         self.finish()
         kind = item["type"]
         self.items.append(item)
         if "id" not in item:
-            item["id"] = ident or f"{PREFIXES.get(kind, 'item')}_{self._token}{len(self.items) - 1:04d}"
+            made = f"{PREFIXES.get(kind, 'item')}_{self._token}{len(self.items) - 1:04d}"
+            item["id"] = ident if ident and ident not in self._ids else made
+            self._ids.add(item["id"])
         self._open = True
         shown = _copy(item)
         if kind in ("message", "function_call", "image_generation_call"):

@@ -112,6 +112,8 @@ class ResponsesReader:
         if not self._told:
             for place, item in enumerate(output):
                 told += self._item(item, place)
+        for place in [place for place, item in self._awaited.items() if item is None]:
+            self._awaited[place] = output[place] if place < len(output) else None
         told += self._specials(all_of=True) + self._close_all()
         logged = [entry for item in output for entry in logprobs_of(item)]
         if logged and not self._logged:
