@@ -47,9 +47,12 @@ class Pin(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 class Shelf(Protocol):
     """Where pins outlive the process. `put` and `drop` never wait; `fresh` says that the id was not known before: then who
-    has it on the shelf already keeps it, and `Pins.correct` is told. `get` raises Unavailable when it can't be asked."""
+    has it on the shelf already keeps it, and `correct` is called. The others are asked of a shared one only; they raise
+    Unavailable when it can't be reached."""
 
     correct: Callable[[str, Pin], None]
+    shared: bool
+    """Whether other workers write to it: only then may it know better than memory."""
 
     def put(self, ident: str, pin: Pin, *, fresh: bool) -> None: ...
 
@@ -57,11 +60,9 @@ class Shelf(Protocol):
 
     async def get(self, ids: Sequence[str]) -> list[Pin | None]: ...
 
-    async def open_ids(self) -> list[str] | None:
-        """None: it knows of no others than those in memory."""
+    async def open_ids(self) -> list[str]: ...
 
-    async def claim(self, name: str, seconds: int) -> bool | None:
-        """None: there is nobody else to agree with."""
+    async def claim(self, name: str, seconds: int) -> bool: ...
 
     async def start(self) -> Iterable[tuple[str, Pin]]:
         """What is to be in memory from the start, oldest first."""
@@ -122,12 +123,12 @@ class Pins:
         found: dict[str, Pin] = {}
         missing = []
         for ident in ids:
-            pin = None if fresh and self._shelf is not None else self._held.get(ident) or self._open.get(ident)
+            pin = None if fresh and self._shelf is not None and self._shelf.shared else self._held.get(ident) or self._open.get(ident)
             if pin is not None:
                 found[ident] = pin
             elif ID.fullmatch(ident):
                 missing.append(ident)
-        if missing and self._shelf is not None:
+        if missing and self._shelf is not None and self._shelf.shared:
             told = await self._shelf.get(missing)
             found |= {ident: pin for ident, pin in zip(missing, told, strict=True) if pin is not None}
         for ident, pin in found.items():
@@ -136,20 +137,20 @@ class Pins:
 
     async def open(self) -> list[tuple[str, Pin]]:
         """All that something is still to be done about, whoever remembered it; those that can't be looked up are left out."""
-        ids = None if self._shelf is None else await self._shelf.open_ids()
-        if ids is None:
+        shelf = self._shelf
+        if shelf is None or not shelf.shared:
             return list(self._open.items())
+        ids = await shelf.open_ids()
         pins = await self.find_all(ids, fresh=True)
         for ident, pin in zip(ids, pins, strict=True):
-            if pin is None and self._shelf is not None:
-                self._shelf.drop(ident)  # it ran out before anything was done about it
+            if pin is None:
+                shelf.drop(ident)  # it ran out before anything was done about it
         return [(ident, pin) for ident, pin in zip(ids, pins, strict=True) if pin is not None and pin.open]
 
     async def claim(self, name: str, seconds: int) -> bool:
         """Whether what `name` stands for is this worker's to do for so long. Raises Unavailable."""
-        agreed = None if self._shelf is None else await self._shelf.claim(name, seconds)
-        if agreed is not None:
-            return agreed
+        if self._shelf is not None and self._shelf.shared:
+            return await self._shelf.claim(name, seconds)
         now = time.monotonic()
         self._claims = {held: until for held, until in self._claims.items() if until > now}
         if name in self._claims:

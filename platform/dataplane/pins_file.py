@@ -37,7 +37,10 @@ _decode = msgspec.json.Decoder(Line).decode
 
 
 class FileShelf:
-    """`most` bounds what is kept: the file is written anew when it has twice as many lines."""
+    """`most` bounds what is kept: the file is written anew when it has twice as many lines. All that is in it is in memory, so
+    it is read at the start and never again."""
+
+    shared = False
 
     def __init__(self, path: Path, *, most: int = MOST) -> None:
         self.correct: Callable[[str, Pin], None] = lambda ident, pin: None
@@ -57,14 +60,13 @@ class FileShelf:
         self._append(Line(ident))
 
     async def get(self, ids: Sequence[str]) -> list[Pin | None]:
-        """All that is in the file is in memory: it holds no more than memory does."""
         return [None] * len(ids)
 
-    async def open_ids(self) -> None:
-        return None
+    async def open_ids(self) -> list[str]:
+        return []
 
-    async def claim(self, name: str, seconds: int) -> None:
-        return None
+    async def claim(self, name: str, seconds: int) -> bool:
+        return True
 
     async def close(self) -> None:
         writer = self._writer

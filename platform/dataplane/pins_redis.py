@@ -54,6 +54,8 @@ class Write(NamedTuple):
 class RedisShelf:
     """Belongs to one event loop."""
 
+    shared = True
+
     def __init__(self, url: str, *, prefix: str = "ch", timeout: float = TIMEOUT) -> None:
         self.correct: Callable[[str, Pin], None] = lambda ident, pin: None
         self._redis: Redis = Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 1))

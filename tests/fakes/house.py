@@ -22,6 +22,7 @@ from dataplane.authority import LocalAuthority
 from dataplane.events import UsageEvent
 from dataplane.kit import Kit, Routes, application
 from dataplane.limits import Limits
+from dataplane.pins import Pins
 from dataplane.sealing import Sealer
 from dataplane.snapshot import LimitRecord
 from dataplane.store import Store
@@ -42,7 +43,7 @@ class House:
     """One worker on a loopback port. `key` belongs to `team`; what the team is granted is the test's to say. `now` is
     what the limits take for the present: it stands still until the test moves it."""
 
-    def __init__(self, home: Path, *, max_journal: int = 1 << 28, routes: Sequence[Routes] | None = None) -> None:
+    def __init__(self, home: Path, *, max_journal: int = 1 << 28, routes: Sequence[Routes] | None = None, pins: Pins | None = None) -> None:
         self.home = home
         self.contents = Contents()
         self.team = self.contents.team("desk")
@@ -53,7 +54,7 @@ class House:
         self.reading = Reading(self.journal)
         self.now = MORNING
         limits = Limits(LocalAuthority(), clock=lambda: self.now, on_lease=self.journal.lease)
-        self.kit = Kit(pepper=PEPPER, sealer=Sealer(SEAL_KEY), store=self.store, limits=limits, journal=self.journal)
+        self.kit = Kit(pepper=PEPPER, sealer=Sealer(SEAL_KEY), store=self.store, limits=limits, journal=self.journal, pins=pins)
         self.app: App = self._counted(application(self.kit, [llm_routes()] if routes is None else routes))
         self._stack = contextlib.ExitStack()
 
