@@ -94,7 +94,7 @@ def _assistant(draft: Draft, parts: list[AnyPart]) -> Made:
     if refused:
         made["refusal"] = "".join(part.text for part in said if isinstance(part, Refused))
     made["content"] = None if refused else content(draft, said) or (None if calls or spoken else "")
-    made |= _reasoning(draft, reasoning) | _spoken(draft, spoken)
+    made |= _reasoning(draft, reasoning, bool(calls)) | _spoken(draft, spoken)
     written = [call for part in calls if (call := _call(draft, part)) is not None]
     if written:
         made["tool_calls"] = written
@@ -125,7 +125,8 @@ def _spoken(draft: Draft, spoken: list[Audio]) -> Made:
     return made
 
 
-def _reasoning(draft: Draft, reasoning: list[Reasoning]) -> Made:
+def _reasoning(draft: Draft, reasoning: list[Reasoning], called: bool) -> Made:
+    """DeepSeek refuses earlier calls of a thinking model without the field, so an empty one is written."""
     field = draft.target.facts.replays
     if field == DETAILS:
         return _details(draft, reasoning)
@@ -136,7 +137,9 @@ def _reasoning(draft: Draft, reasoning: list[Reasoning]) -> Made:
             taken.append(text)
         else:
             draft.losses.hint(part.at)
-    return {field: details.GAP.join(taken)} if taken else {}
+    if not taken:
+        return {field: ""} if called and draft.vendor == "deepseek" else {}
+    return {field: details.GAP.join(taken)}
 
 
 def _details(draft: Draft, reasoning: list[Reasoning]) -> Made:

@@ -65,6 +65,7 @@ class ChatReader:
     def _chunk(self, value: Json, told: list[Event]) -> None:
         chunk = Members(value, "", unreadable)
         if "error" in chunk or value.get("object") == "error":
+            self._use(chunk, told)
             self._fail(value, told)
             return
         choices = chunk.each("choices")
@@ -73,6 +74,10 @@ class ChatReader:
             self._choice(choice, told)
             if self._ended:
                 return
+        self._use(chunk, told)
+
+    def _use(self, chunk: Members, told: list[Event]) -> None:
+        """Of several counts the last is the whole."""
         usage = read_usage(chunk.take("usage"))
         if usage and usage != self._used:
             self._used = usage
