@@ -33,6 +33,7 @@ class Facts(NamedTuple):
                     reasoning_details (OpenAI chat)
     `tool_ids`      the pattern of tool call ids that it insists on: "" (none) or alnum9 (exactly nine letters and digits)
     `usage_option`  whether `stream_options.include_usage` is taken
+    `customs`       whether it takes custom tools, whose input is free text
     `counts`        whether it counts a Responses call's input tokens without generating
     `encrypts`      pattern of the models whose reasoning it gives out encrypted, for callers who keep the conversation
     `bills_on`      whether it goes on generating, and billing, when its client leaves: then a stream is drained for its usage
@@ -56,6 +57,7 @@ class Facts(NamedTuple):
     usage_option: bool = True
     bills_on: bool = False
     counts: bool = False
+    customs: bool = False
     encrypts: str = ""
     prices: str = ""
 
@@ -69,6 +71,7 @@ _OPENAI = {
     "wires": (RESPONSES, CHAT),  # what reasons and calls tools at once does so in Responses only
     "max_tokens": "max_completion_tokens",
     "developer": True,
+    "customs": True,
     "encrypts": r"(?:o[1-9]|gpt-[5-9]|codex|computer-use)(?!.*chat).*",
 }
 

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from llmgateway.proxy.conversation.customs import as_functions, custom_names
 from llmgateway.proxy.conversation.losses import Losses
 from llmgateway.proxy.conversation.parts import Json
 from llmgateway.proxy.conversation.request import Request
 from llmgateway.proxy.dialects.anthropic_messages.meter import VERSION
 from llmgateway.proxy.dialects.dialect import Asked, Target
+from llmgateway.proxy.dialects.gemini.stream_out import writer_array
 from llmgateway.proxy.dialects.table import DIALECTS
-from llmgateway.proxy.providers import CHAT, MESSAGES, RESPONSES
+from llmgateway.proxy.providers import CHAT, GEMINI, MESSAGES, RESPONSES
 from llmgateway.proxy.translation.base import Translation
 from llmgateway.proxy.translation.meter import TranslatingMeter
 from llmgateway.proxy.translation.routes import route_to
@@ -30,13 +32,16 @@ ENCRYPTED = "reasoning.encrypted_content"
 class Generation(Translation):
     """One request written for one deployment, and all that its answer is read and written with."""
 
-    __slots__ = ("asked", "beat", "caller", "stream", "target")
+    __slots__ = ("asked", "beat", "caller", "customs", "stream", "target", "writer")
 
     def __init__(self, inbound: Inbound, deployment: Deployment, written: Written, asked: Asked) -> None:
         self.stream = inbound.stream
         self.caller = DIALECTS[inbound.endpoint.wire]
         self.target = DIALECTS[written.wire]
         self.asked = asked
+        self.customs = written.customs
+        array = self.stream and self.caller.name == GEMINI and "alt=sse" not in inbound.query()
+        self.writer = writer_array if array else self.caller.writer
         self.beat = inbound.endpoint.meter(False).beat
         path, query = route_to(written.wire, deployment, stream=self.stream)
         headers = [(name, value) for name, value in inbound.forwarded() if name == "user-agent"]
@@ -52,7 +57,7 @@ class Generation(Translation):
 
     def content_type(self, status: int) -> bytes:
         if self.stream and status < 400:
-            return self.caller.writer(self.asked).content_type.encode()
+            return self.writer(self.asked).content_type.encode()
         return super().content_type(status)
 
     def error(self, status: int, body: bytes) -> bytes:
@@ -60,14 +65,16 @@ class Generation(Translation):
 
 
 class Written:
-    """A request as one wire dialect says it, with what it could not say."""
+    """A request as one wire dialect says it, with what it could not say. `customs` are the tools of free text that it had
+    to write as functions."""
 
-    __slots__ = ("body", "losses", "wire")
+    __slots__ = ("body", "customs", "losses", "wire")
 
-    def __init__(self, wire: str, body: Json, losses: Losses) -> None:
+    def __init__(self, wire: str, body: Json, losses: Losses, customs: frozenset[str]) -> None:
         self.wire = wire
         self.body = body
         self.losses = losses
+        self.customs = customs
 
 
 def generate(inbound: Inbound, deployment: Deployment) -> Generation:
@@ -97,12 +104,15 @@ def _best(request: Request, deployment: Deployment) -> Written:
 def _written(request: Request, wire: str, deployment: Deployment) -> Written:
     target = Target(dialect=wire, model=deployment.model, facts=deployment.facts)
     losses = Losses(target.label)
+    customs: frozenset[str] = frozenset()
+    if not deployment.facts.customs:
+        customs, request = custom_names(request), as_functions(request)
     if wire == CHAT:
         request = msgspec.structs.replace(request, stream_usage=request.stream and deployment.facts.usage_option)
     body = DIALECTS[wire].render_request(request, target, losses)
     if wire == RESPONSES:
         _keep_nothing(body, deployment)
-    return Written(wire, body, losses)
+    return Written(wire, body, losses, customs)
 
 
 def _keep_nothing(body: Json, deployment: Deployment) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from dataplane.call import Meter, Usage
 from dataplane.errors import Garbled, HouseError, UpstreamFailed
 from llmgateway.proxy.conversation.answer import Answer, Failure
+from llmgateway.proxy.conversation.customs import CustomStream, answer_as_customs
 from llmgateway.proxy.conversation.events import Beat, Begin, Delta, Done, Event, Failed, Used, unfold
 from llmgateway.proxy.dialects.dialect import Unreadable
 from llmgateway.proxy.dialects.endpoint import UNREADABLE
@@ -33,13 +34,14 @@ class TranslatingMeter(Meter):
     """Nothing is written before the first event that says something, so that an error told in its place is a refusal with
     a status, and another deployment may be tried."""
 
-    __slots__ = ("_begun", "_deltas", "_held", "_raw", "_reader", "_translation", "_usage", "_writer", "beat")
+    __slots__ = ("_begun", "_customs", "_deltas", "_held", "_raw", "_reader", "_translation", "_usage", "_writer", "beat")
 
     def __init__(self, translation: Generation) -> None:
         super().__init__()
         self._translation = translation
         self._reader = translation.target.reader()
-        self._writer = translation.caller.writer(translation.asked)
+        self._writer = translation.writer(translation.asked)
+        self._customs = CustomStream(translation.customs) if translation.customs else None
         self._usage: Usage = {}
         self._held: list[bytes] = []
         self._begun = False
@@ -55,6 +57,7 @@ class TranslatingMeter(Meter):
             answer = translation.target.parse_answer(msgspec.json.decode(body))
         except (Unreadable, *UNREADABLE) as error:
             raise Garbled(f"The upstream's answer can not be read: {_short(error)}", raw=body) from error
+        answer = answer_as_customs(translation.customs, answer)
         self._usage = answer.usage
         self.complete = True
         if translation.stream:
@@ -87,6 +90,8 @@ class TranslatingMeter(Meter):
 
     def _write(self, events: list[Event]) -> bytes:
         out = self._held if not self._begun else []
+        if self._customs is not None:
+            events = [told for event in events for told in self._customs.tell(event)]
         for event in events:
             self._notice(event)
             if not self._begun:
