@@ -70,7 +70,7 @@ signed = st.builds(Text, text=drawn.texts, signature=drawn.signatures()) | st.bu
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(drawn.answers(part=spoken | signed))
 def test_any_answer_is_read_back_as_it_was(answer: Answer) -> None:
     body = json.loads(json.dumps(written(answer)))
@@ -94,7 +94,7 @@ def _compact(arguments: str) -> str:
     return json.dumps(value, sort_keys=True) if isinstance(value, dict) else arguments
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(drawn.answers(part=spoken | signed))
 def test_an_answer_that_its_caller_replays_is_the_same_message(answer: Answer) -> None:
     body = written(answer)
@@ -103,7 +103,7 @@ def test_an_answer_that_its_caller_replays_is_the_same_message(answer: Answer) -
     assert same(replayed.messages[1].parts, DIALECT.parse_answer(body).candidates[0].parts)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(drawn.json_values | st.fixed_dictionaries({"content": st.lists(drawn.json_values)}))
 def test_what_is_no_answer_is_unreadable_and_never_worse(body: Json) -> None:
     try:

@@ -65,6 +65,8 @@ def asking(*messages: Message, **slots: Any) -> Request:
         ({"tools": [VendorTool(vendor="gemini", kind="google_search", raw={}, at="tools[0]")]}, "tools[0]"),
         ({"tools": [Tool(name="patch", custom=True, at="tools[1]")]}, "tools[1]"),
         ({"tools": [TOOL], "tool_choice": ToolChoice("any", ["f", "g"])}, "tool_choice"),
+        ({"tools": [Tool(name="a.b", at="tools[0]")]}, "tools[0].name"),
+        ({"stop": ["END", "\n"]}, "stop"),
     ],
 )
 def test_what_can_not_be_said_is_refused_by_the_callers_name_for_it(slots: dict[str, Any], field: str) -> None:
@@ -184,6 +186,39 @@ def test_results_stand_first_behind_the_turn_that_called_and_turns_alternate() -
     ]
 
 
+def test_an_id_that_anthropic_does_not_take_is_spelled_alike_in_the_call_and_its_result() -> None:
+    one, other = "functions.f:0", "functions_f_0"
+    request = asking(
+        user(),
+        said(ToolCall(id=one, name="f"), ToolCall(id=other, name="f")),
+        user(ToolResult(call_id=one), ToolResult(call_id=other)),
+    )
+
+    body, _ = rendered(request)
+
+    called = [block["id"] for block in body["messages"][1]["content"]]
+    assert [block["tool_use_id"] for block in body["messages"][2]["content"]] == called
+    assert called[1] == other
+    assert called[0] != other
+    assert called[0].startswith("functions_f_0_")
+
+
+def test_a_schema_that_answers_are_held_to_is_closed() -> None:
+    inner = {"type": "object", "properties": {"a": {"type": "string"}}}
+    schema = {"type": "object", "properties": {"one": inner, "many": {"type": "array", "items": inner}, "open": {"anyOf": [inner]}}}
+    shut = {**inner, "additionalProperties": False}
+
+    body, _ = rendered(asking(format=Format("schema", schema=schema), tools=[Tool(name="f", schema=schema, strict=True, at="tools[0]")]))
+
+    expected = {
+        "type": "object",
+        "properties": {"one": shut, "many": {"type": "array", "items": shut}, "open": {"anyOf": [shut]}},
+        "additionalProperties": False,
+    }
+    assert body["output_config"]["format"]["schema"] == expected
+    assert body["tools"][0]["input_schema"] == expected
+
+
 @pytest.mark.parametrize("arguments", ["{", "[1]", '"x"', "nonsense"])
 def test_arguments_that_are_no_object_are_refused(arguments: str) -> None:
     _, losses = rendered(asking(user(), said(ToolCall(id="a", name="f", arguments=arguments, at="messages[1].tool_calls[0]"))))
@@ -282,75 +317,6 @@ def test_the_choice_of_tools_and_whether_they_go_together(choice: ToolChoice | N
     assert losses.fields == []
 
 
-@pytest.mark.parametrize(
-    ("model", "wanted", "thinking", "effort", "hints"),
-    [
-        ("claude-opus-4-8", Thinking(effort="high"), {"type": "adaptive"}, "high", []),
-        ("claude-opus-4-6", Thinking(effort="xhigh"), {"type": "adaptive"}, "high", ["reasoning_effort"]),
-        ("claude-opus-4-5-20251101", Thinking(effort="minimal"), {"type": "enabled", "budget_tokens": 1024}, "low", []),
-        ("claude-sonnet-4-5", Thinking(effort="medium"), {"type": "enabled", "budget_tokens": 8192}, None, []),
-        ("claude-haiku-4-5", Thinking(effort="none"), {"type": "disabled"}, None, []),
-        ("claude-opus-4-8", Thinking(budget=4000), {"type": "adaptive"}, None, ["reasoning_effort"]),
-        ("claude-3-7-sonnet-20250219", Thinking(budget=4000), {"type": "enabled", "budget_tokens": 4000}, None, []),
-        ("claude-sonnet-4-20250514", Thinking(budget=-1), {"type": "enabled", "budget_tokens": 8192}, None, []),
-        ("claude-opus-5-5", Thinking(budget=0), {"type": "disabled"}, None, []),
-        ("claude-fable-5", Thinking(effort="max", show="none"), {"type": "adaptive", "display": "omitted"}, "max", []),
-        ("claude-opus-4-8", Thinking(show="auto"), None, None, ["reasoning_effort"]),
-        ("deepseek-chat", Thinking(effort="low"), {"type": "enabled", "budget_tokens": 1024}, None, []),
-    ],
-)
-def test_thinking_is_asked_for_as_the_generation_takes_it(
-    model: str, wanted: Thinking, thinking: Json, effort: str | None, hints: list[str]
-) -> None:
-    body, losses = rendered(asking(thinking=wanted), model)
-
-    assert body.get("thinking") == thinking
-    assert body.get("output_config", {}).get("effort") == effort
-    assert (losses.fields, losses.hints) == ([], hints)
-
-
-def test_the_maximum_is_always_said_and_leaves_room_for_thinking() -> None:
-    asked_budget, _ = rendered(asking(max_output=1000, thinking=Thinking(budget=4000)))
-    effort, _ = rendered(asking(max_output=8000, thinking=Thinking(effort="high")))
-    tight, losses = rendered(asking(max_output=1500, thinking=Thinking(effort="high")))
-
-    assert rendered(asking())[0]["max_tokens"] == 32_000
-    assert rendered(asking(), "claude-3-opus-20240229")[0]["max_tokens"] == 4_096
-    assert rendered(asking(max_output=7))[0]["max_tokens"] == 7
-    assert (asked_budget["max_tokens"], asked_budget["thinking"]["budget_tokens"]) == (5000, 4000)
-    assert (effort["max_tokens"], effort["thinking"]["budget_tokens"]) == (8000, 4000)
-    assert (tight["max_tokens"], "thinking" in tight) == (1500, False)
-    assert losses.hints == ["reasoning_effort"]
-
-
-def test_a_forced_tool_goes_before_thinking_that_only_an_effort_implies() -> None:
-    body, losses = rendered(asking(tools=[TOOL], tool_choice=ToolChoice("any"), thinking=Thinking(effort="high")), NEW)
-
-    assert "thinking" not in body
-    assert body["output_config"] == {"effort": "high"}
-    assert losses.fields == []
-
-
-@pytest.mark.parametrize(
-    ("model", "slots", "kept", "lost"),
-    [
-        ("claude-opus-4-7", {"temperature": 1.0, "top_p": 1.0}, {}, []),
-        ("claude-opus-4-7", {"temperature": 0.2, "top_p": 0.5, "top_k": 5}, {}, ["temperature", "top_p", "top_k"]),
-        ("claude-sonnet-5", {"temperature": 0}, {}, ["temperature"]),
-        ("claude-sonnet-4-6", {"temperature": 1, "top_p": 0.5}, {"top_p": 0.5}, []),
-        ("claude-sonnet-4-0", {"temperature": 0.3, "top_p": 0.5, "top_k": 5}, {"temperature": 0.3, "top_p": 0.5, "top_k": 5}, []),
-        ("claude-3-7-sonnet-latest", {"temperature": 0.3, "top_p": 0.5}, {"temperature": 0.3, "top_p": 0.5}, []),
-        ("claude-mythos-preview", {"top_k": 1}, {}, ["top_k"]),
-        ("kimi-k2", {"temperature": 0.3, "top_p": 0.5}, {"temperature": 0.3, "top_p": 0.5}, []),
-    ],
-)
-def test_samplers_are_sent_to_generations_that_take_them(model: str, slots: Json, kept: Json, lost: list[str]) -> None:
-    body, losses = rendered(asking(**slots), model)
-
-    assert {name: body[name] for name in ("temperature", "top_p", "top_k") if name in body} == kept
-    assert losses.fields == lost
-
-
 def test_what_has_no_place_but_changes_nothing_is_said_and_not_refused() -> None:
     request = asking(
         user(Image(url="https://e.com/a.png", detail="low", at="messages[0].content[0]")),
@@ -377,5 +343,6 @@ def test_what_has_no_place_but_changes_nothing_is_said_and_not_refused() -> None
         "store",
     }
     assert body["metadata"] == {"user_id": "u1"}
-    assert body["output_config"] == {"format": {"type": "json_schema", "schema": {"type": "object"}}}
+    schema = {"type": "object", "additionalProperties": False}
+    assert body["output_config"] == {"format": {"type": "json_schema", "schema": schema}}
     assert (body["cache_control"], body["stop_sequences"], body["stream"]) == ({"type": "ephemeral"}, ["END"], True)

@@ -110,7 +110,7 @@ spoken = st.one_of(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(drawn.streams(drawn.answers(part=spoken)))
 def test_any_stream_is_one_block_at_a_time_and_is_read_back_as_it_was(events: list[Event]) -> None:
     stream = write(events)

@@ -210,6 +210,20 @@ def test_citations_are_told_in_their_block() -> None:
     assert told.citations[0].type == "web_search_result_location"
 
 
+def test_an_answer_that_calls_a_tool_stops_for_it_whatever_its_vendor_says() -> None:
+    answer = Answer(candidates=[Candidate(parts=[ToolCall(id="a", name="f", arguments="{}")], stop="end")])
+
+    assert payloads(write(unfold(answer)))[-2]["delta"]["stop_reason"] == "tool_use"
+    assert DIALECT.render_answer(answer, asked())["stop_reason"] == "tool_use"
+
+
+def test_signs_of_life_may_come_before_the_upstream_has_begun() -> None:
+    told = payloads(write([Beat(), Begin("m1", "m"), Beat(), Stop(0, "end"), Done()]))
+
+    assert [event["type"] for event in told] == ["ping", "message_start", "ping", "message_delta", "message_stop"]
+    assert told[1]["message"]["id"] == "m1"
+
+
 def test_only_the_first_candidate_is_told() -> None:
     answer = Answer(candidates=[Candidate(parts=[Text(text="one")], stop="end"), Candidate(parts=[Text(text="two")], stop="length")])
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from llmgateway.proxy.conversation.answer import FILTER, Answer, Candidate
-from llmgateway.proxy.conversation.parts import AnyPart, Json, Refused
+from llmgateway.proxy.conversation.answer import Answer, Candidate
+from llmgateway.proxy.conversation.parts import Json, Refused, ToolCall
 from llmgateway.proxy.dialects.anthropic_messages import blocks_in, stops, usage
 from llmgateway.proxy.dialects.anthropic_messages.answer_blocks import told
 from llmgateway.proxy.dialects.anthropic_messages.blocks_in import Place
@@ -62,7 +62,8 @@ def render_answer(answer: Answer, asked: Asked) -> Json:
     candidate = answer.candidates[0] if answer.candidates else Candidate()
     body = head(answer.id, answer.model, asked)
     body["content"] = [block for part in candidate.parts for block in told(part).blocks]
-    body["stop_reason"] = stops.write(FILTER if refuses(candidate.parts) else candidate.stop, candidate.native_stop)
+    refused, called = _holds(candidate, Refused), _holds(candidate, ToolCall)
+    body["stop_reason"] = stops.write(candidate.stop, candidate.native_stop, refused=refused, called=called)
     body["stop_sequence"] = candidate.stop_sequence
     body["usage"] = usage.write(answer.usage)
     if answer.service_tier in _TIERS:
@@ -92,5 +93,5 @@ def head(answer_id: str, model: str, asked: Asked) -> dict[str, Json]:
     }
 
 
-def refuses(parts: list[AnyPart]) -> bool:
-    return any(isinstance(part, Refused) for part in parts)
+def _holds(candidate: Candidate, kind: type) -> bool:
+    return any(isinstance(part, kind) for part in candidate.parts)

@@ -164,14 +164,17 @@ def _tool_use(given: Members, place: Place) -> AnyPart:
     if caller is not None:
         away = place.rest.hints if caller.get("type") == "direct" else place.rest.extra
         away[given.at("caller")] = caller
-    return ToolCall(id=call_id, name=name, arguments=arguments(given.object("input") or {}))
+    return ToolCall(id=call_id, name=name, arguments=_arguments(given.object("input") or {}, given.at("input"), place))
 
 
-def arguments(value: dict[str, Json]) -> str:
+def _arguments(value: dict[str, Json], path: str, place: Place) -> str:
     """The JSON text of a call's input; of one that was never JSON, the text as the model wrote it."""
     if len(value) == 1 and isinstance(wrong := value.get(INVALID), str):
         return wrong
-    return msgspec.json.encode(value).decode()
+    try:
+        return msgspec.json.encode(value).decode()
+    except RecursionError as error:
+        raise place.fail(path, "an object that is less deep") from error
 
 
 def _tool_result(given: Members, place: Place) -> AnyPart | None:

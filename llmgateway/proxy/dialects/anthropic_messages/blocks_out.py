@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +36,7 @@ IMAGE_TYPES = frozenset(("image/jpeg", "image/png", "image/gif", "image/webp"))
 _MAGIC = (("iVBORw0KGgo", "image/png"), ("/9j/", "image/jpeg"), ("R0lGOD", "image/gif"), ("UklGR", "image/webp"))
 """How the base64 of each begins, for images that come without a type."""
 
+_ID, _NOT_IN_IDS = re.compile(r"[a-zA-Z0-9_-]+"), re.compile(r"[^a-zA-Z0-9_-]")
 _PLAIN = frozenset(("application/json", "application/xml", "application/yaml", "application/x-yaml"))
 FOREIGN_FILE = "an id of a file belongs to the vendor that keeps the file"
 
@@ -51,6 +54,14 @@ def input_of(arguments: str) -> dict[str, Json] | None:
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def call_id(given: str) -> str:
+    """An id that Anthropic takes. One of another vendor with other characters (Kimi's `functions.f:0`) is always spelled in
+    the same way, so that a call and its result find each other."""
+    if _ID.fullmatch(given):
+        return given
+    return f"{_NOT_IN_IDS.sub('_', given)}_{zlib.crc32(given.encode()):08x}"
 
 
 def text_block(part: Text, losses: Losses) -> Block | None:
@@ -155,10 +166,10 @@ class Blocks:
         value = input_of(part.arguments)
         if value is None:
             return self._drop(part, "its arguments are no JSON object")
-        return {"type": "tool_use", "id": part.id, "name": part.name, "input": value}
+        return {"type": "tool_use", "id": call_id(part.id), "name": part.name, "input": value}
 
     def _result(self, part: ToolResult) -> Block | None:
-        block: Block = {"type": "tool_result", "tool_use_id": part.call_id}
+        block: Block = {"type": "tool_result", "tool_use_id": call_id(part.call_id)}
         inside = [told for piece in part.content if (told := self.write(piece)) is not None]
         if inside:
             block["content"] = inside

@@ -9,7 +9,7 @@ from llmgateway.proxy.dialects.anthropic_messages.blocks_out import Blocks, mark
 from llmgateway.proxy.dialects.anthropic_messages.models import Abilities, abilities
 from llmgateway.proxy.dialects.anthropic_messages.own import Own
 from llmgateway.proxy.dialects.anthropic_messages.thinking_out import ThinkingOut
-from llmgateway.proxy.dialects.anthropic_messages.tools_out import ToolsOut
+from llmgateway.proxy.dialects.anthropic_messages.tools_out import ToolsOut, closed
 from llmgateway.proxy.dialects.anthropic_messages.turns_out import Turns
 from llmgateway.proxy.dialects.dialect import Target
 
@@ -28,6 +28,9 @@ _UNSAID: tuple[tuple[str, tuple[Json, ...], str], ...] = (
 
 _TIERS = ("auto", "standard_only")
 
+LEAST_THINKING_TOP_P = 0.95
+"""While it thinks, a model takes no lower top_p and no other sampler."""
+
 
 def render_request(request: Request, target: Target, losses: Losses) -> Json:
     own = Own(request, losses)
@@ -41,7 +44,8 @@ def render_request(request: Request, target: Target, losses: Losses) -> Json:
     ToolsOut(request, own, losses, lacks).write(body)
     ThinkingOut(request, can, losses).write(body)
     _sampling(request, can, body, losses)
-    _format(request, lacks, body, losses)
+    _stop(request, own, body, losses)
+    _format(request, own, body, losses=losses, lacks=lacks)
     _run(request, own, body, losses)
     _unsaid(request, losses)
     own.into(body, "")
@@ -52,8 +56,6 @@ def render_request(request: Request, target: Target, losses: Losses) -> Json:
 def _sampling(request: Request, can: Abilities, body: dict[str, Json], losses: Losses) -> None:
     """A sampler at its default says nothing, and is left out where the model takes none, or not two."""
     thinks = body.get("thinking", {"type": "disabled"})["type"] != "disabled"
-    if request.stop:
-        body["stop_sequences"] = request.stop
     heat = request.temperature
     if heat is not None and not 0 <= heat <= 1:
         losses.drop(request.field("temperature"), "it takes temperatures from 0 to 1")
@@ -71,8 +73,12 @@ def _sampling(request: Request, can: Abilities, body: dict[str, Json], losses: L
         body["top_k"] = request.top_k
 
 
-LEAST_THINKING_TOP_P = 0.95
-"""While it thinks, a model takes no lower top_p and no other sampler."""
+def _stop(request: Request, own: Own, body: dict[str, Json], losses: Losses) -> None:
+    taken = request.stop if own.is_own else [text for text in request.stop if text.strip()]
+    if taken:
+        body["stop_sequences"] = taken
+    if len(taken) < len(request.stop):
+        losses.drop(request.field("stop"), "a stop sequence must hold more than white space")
 
 
 def _none_taken(request: Request, losses: Losses, heat: float | None, *, thinks: bool) -> None:
@@ -95,7 +101,7 @@ def _top_p(request: Request, can: Abilities, body: dict[str, Json], losses: Loss
         losses.drop(request.field("top_p"), "the model takes only one of temperature and top_p")
 
 
-def _format(request: Request, lacks: frozenset[str], body: dict[str, Json], losses: Losses) -> None:
+def _format(request: Request, own: Own, body: dict[str, Json], *, losses: Losses, lacks: frozenset[str]) -> None:
     wanted = request.format
     if wanted is None or wanted.kind == "text":
         return
@@ -107,7 +113,7 @@ def _format(request: Request, lacks: frozenset[str], body: dict[str, Json], loss
     else:
         if wanted.description:
             losses.hint(f"{name}.description")
-        schema = wanted.schema if isinstance(wanted.schema, dict) else {}
+        schema = wanted.schema if own.is_own else closed(wanted.schema)
         body.setdefault("output_config", {})["format"] = {"type": "json_schema", "schema": schema}
 
 

@@ -31,5 +31,10 @@ def read(reason: str) -> Read:
     return Read(stop, "" if _WRITTEN[stop] == reason else reason)
 
 
-def write(stop: str, native: str = "") -> str:
+def write(stop: str, native: str = "", *, refused: bool = False, called: bool = False) -> str:
+    """`refused` and `called`: what the answer holds. Some vendors end one that calls tools as if it were done."""
+    if refused:
+        return _WRITTEN[FILTER]
+    if called and stop in (END, ""):
+        return _WRITTEN[TOOL]
     return WINDOW if native == WINDOW else _WRITTEN.get(stop, "end_turn")

@@ -6,9 +6,8 @@ import msgspec
 
 from dataplane.call import Usage
 from dataplane.sse import event as sse_event
-from llmgateway.proxy.conversation.answer import FILTER
 from llmgateway.proxy.conversation.events import Beat, Begin, Cited, Close, Delta, Done, Event, Failed, Open, Signed, Sound, Stop, Used
-from llmgateway.proxy.conversation.parts import Json, Refused
+from llmgateway.proxy.conversation.parts import Json, Refused, ToolCall
 from llmgateway.proxy.dialects.anthropic_messages import errors, stops, usage
 from llmgateway.proxy.dialects.anthropic_messages.answer import head
 from llmgateway.proxy.dialects.anthropic_messages.stream_blocks import Blocks, Telling, Wire, telling
@@ -23,11 +22,26 @@ class MessagesWriter:
 
     content_type = "text/event-stream"
 
-    __slots__ = ("_asked", "_begin", "_blocks", "_current", "_over", "_part", "_refused", "_stop", "_usage", "_waiting")
+    __slots__ = (
+        "_asked",
+        "_begin",
+        "_begun",
+        "_blocks",
+        "_called",
+        "_current",
+        "_over",
+        "_part",
+        "_refused",
+        "_started",
+        "_stop",
+        "_usage",
+        "_waiting",
+    )
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
-        self._begin: Begin | None = Begin()
+        self._begin = Begin()
+        self._begun = self._started = False
         self._blocks = Blocks()
         self._current: Telling | None = None
         self._part: int | None = None
@@ -35,14 +49,14 @@ class MessagesWriter:
         """Events of parts that can't be told yet, by the part's index, in the order in which the parts began."""
         self._usage: Usage = {}
         self._stop = Stop(0, "")
-        self._refused = False
+        self._refused = self._called = False
         self._over = False
 
     def write(self, event: Event) -> bytes:
         if self._over:
             return b""
         if isinstance(event, Begin):
-            self._begin = event if self._begin is not None else None
+            self._begin, self._begun = event, True
             return b""
         if isinstance(event, Used):
             self._usage = event.usage
@@ -50,14 +64,15 @@ class MessagesWriter:
         if isinstance(event, Failed):
             self._over = True
             return _line({"type": "error", "error": errors.told(event.failure), "request_id": self._asked.id})
-        return b"".join(_line(wire) for wire in [*self._start(), *self._told(event)])
+        return b"".join(_line(wire) for wire in [*self._start(beat=isinstance(event, Beat)), *self._told(event)])
 
-    def _start(self) -> list[Wire]:
-        if self._begin is None:
+    def _start(self, *, beat: bool) -> list[Wire]:
+        """A sign of life may come before the upstream has begun."""
+        if self._started or (beat and not self._begun):
             return []
+        self._started = True
         message = head(self._begin.id, self._begin.model, self._asked)
         message["usage"] = usage.write({**self._usage, "output": 0, "reasoning": 0})
-        self._begin = None
         return [{"type": "message_start", "message": message}]
 
     def _told(self, event: Event) -> list[Wire]:
@@ -89,6 +104,7 @@ class MessagesWriter:
         if isinstance(event, Open):
             self._current, self._part = telling(event, self._blocks), event.index
             self._refused = self._refused or isinstance(event.part, Refused)
+            self._called = self._called or isinstance(event.part, ToolCall)
             return []
         if self._current is None:
             return []
@@ -102,8 +118,9 @@ class MessagesWriter:
         found: list[Wire] = []
         while self._current is not None:
             found += self._of_part(Close(0, self._part or 0))
-        stop = stops.write(FILTER if self._refused else self._stop.stop, self._stop.native_stop)
-        delta: Json = {"stop_reason": stop, "stop_sequence": self._stop.stop_sequence}
+        told = self._stop
+        stop = stops.write(told.stop, told.native_stop, refused=self._refused, called=self._called)
+        delta: Json = {"stop_reason": stop, "stop_sequence": told.stop_sequence}
         return [*found, {"type": "message_delta", "delta": delta, "usage": usage.write(self._usage)}, {"type": "message_stop"}]
 
 

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+import re
+
 from llmgateway.proxy.conversation.losses import Losses
 from llmgateway.proxy.conversation.parts import Json
 from llmgateway.proxy.conversation.request import Request, Tool, VendorTool
 from llmgateway.proxy.dialects.anthropic_messages.blocks_out import marker
 from llmgateway.proxy.dialects.anthropic_messages.names import ANTHROPIC
 from llmgateway.proxy.dialects.anthropic_messages.own import Own
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+_BY_NAME, _IN_LISTS = ("properties", "$defs", "definitions"), ("anyOf", "allOf", "oneOf", "prefixItems")
+
+
+def closed(schema: Json) -> Json:
+    """A schema as Anthropic insists on it where it holds a model to one: objects say that they take nothing else."""
+    if not isinstance(schema, dict):
+        return schema
+    told = dict(schema)
+    for name in _BY_NAME:
+        if isinstance(inner := told.get(name), dict):
+            told[name] = {member: closed(value) for member, value in inner.items()}
+    for name in _IN_LISTS:
+        if isinstance(several := told.get(name), list):
+            told[name] = [closed(value) for value in several]
+    if "items" in told:
+        told["items"] = closed(told["items"])
+    if told.get("type") == "object" or "properties" in told:
+        told.setdefault("additionalProperties", False)
+    return told
 
 
 class ToolsOut:
@@ -37,6 +60,9 @@ class ToolsOut:
         if tool.custom:
             self._losses.drop(tool.at, "its tools take a JSON object and no free text")
             return None
+        if not self._own.is_own and not _NAME.fullmatch(tool.name):
+            self._losses.drop(f"{tool.at}.name", "names of tools are made of at most 128 letters, digits, _ and -")
+            return None
         told: dict[str, Json] = {"name": tool.name, "input_schema": _schema(tool.schema)}
         if tool.description:
             told["description"] = tool.description
@@ -52,6 +78,7 @@ class ToolsOut:
             self._losses.drop(f"{tool.at}.strict", "it does not hold arguments to their schema")
         else:
             told["strict"] = True
+            told["input_schema"] = told["input_schema"] if self._own.is_own else closed(told["input_schema"])
 
     def _choice(self, tools: bool) -> dict[str, Json] | None:
         """None where nothing has to be said: without tools there is nothing to choose."""

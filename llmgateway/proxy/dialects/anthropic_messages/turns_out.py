@@ -24,9 +24,8 @@ class Turns:
         self._turns: list[dict[str, Json]] = []
 
     def write(self, request: Request) -> list[dict[str, Json]]:
-        messages = request.messages
-        for number, message in enumerate(messages):
-            self._add(message, messages[number + 1 :])
+        for number, message in enumerate(request.messages):
+            self._add(message, request.messages, number)
         if not self._turns:
             self._losses.drop(request.field("messages"), "a conversation needs a message that says something")
         for turn in self._turns:
@@ -34,9 +33,9 @@ class Turns:
                 turn["content"].sort(key=_after_results)
         return self._turns
 
-    def _add(self, message: Message, later: list[Message]) -> None:
+    def _add(self, message: Message, messages: list[Message], number: int) -> None:
         role = _role(message)
-        why = "" if self._own.is_own else self._objection(role, later)
+        why = "" if self._own.is_own else self._objection(role, messages, number)
         if why:
             self._losses.drop(message.at, why)
             return
@@ -51,7 +50,7 @@ class Turns:
         if not turn["content"]:
             del turn["content"]
 
-    def _objection(self, role: str, later: list[Message]) -> str:
+    def _objection(self, role: str, messages: list[Message], number: int) -> str:
         """Why a message can't stand where it does, "" when it can."""
         before = self._turns[-1]["role"] if self._turns else ""
         if role == ASSISTANT and not before:
@@ -60,7 +59,8 @@ class Turns:
             return ""
         if not self._system_turns:
             return "the model takes no instructions inside the conversation"
-        after = next((other for message in later if (other := _role(message)) != SYSTEM), ASSISTANT)
+        later = (_role(messages[place]) for place in range(number + 1, len(messages)))
+        after = next((other for other in later if other != SYSTEM), ASSISTANT)
         fits = before in (USER, SYSTEM) and after == ASSISTANT
         return "" if fits else "an instruction inside the conversation stands between a user's turn and the answer"
 
