@@ -56,13 +56,13 @@ class ChatWriter:
             return b""
         match event:
             case Open() | Delta() | Sound() | Signed() | Cited() | Close():
-                new, telling = self._telling(event.candidate)
-                return self._deltas(event.candidate, telling.add(event), new)
+                begun, new = self._begin(event.candidate)
+                return begun + self._deltas(event.candidate, self._tellings[event.candidate].add(event), new)
             case Begin():
                 self._base = envelope(event.id, event.created, self._asked, "chat.completion.chunk")
             case Logprobs():
-                new, _ = self._telling(event.candidate)
-                return self._choice(event.candidate, _with_role({}, new), logprobs=event.value)
+                begun, new = self._begin(event.candidate)
+                return begun + self._choice(event.candidate, _with_role({}, new), logprobs=event.value)
             case Used():
                 self._usage = event.usage
             case Stop():
@@ -73,12 +73,15 @@ class ChatWriter:
                 return SIGN_OF_LIFE
         return b""
 
-    def _telling(self, number: int) -> tuple[bool, Telling]:
-        found = self._tellings.get(number)
-        if found is not None:
-            return False, found
-        found = self._tellings[number] = Telling(self._legacy, audio_id(self._asked))
-        return True, found
+    def _begin(self, number: int) -> tuple[bytes, bool]:
+        """Candidates begin in their order, for official SDKs hold them in a list: those before this one begin now. Whether
+        this one is new is told too."""
+        begun, new = b"", number not in self._tellings
+        for before in range(number + 1) if new else ():
+            if before not in self._tellings:
+                self._tellings[before] = Telling(self._legacy, audio_id(self._asked))
+                begun += self._choice(before, _with_role({}, True)) if before < number else b""
+        return begun, new
 
     def _deltas(self, number: int, deltas: list[Made], new: bool) -> bytes:
         """A part that says nothing at its beginning still begins the message."""
@@ -91,8 +94,9 @@ class ChatWriter:
         return as_event(_encode({**self._base, "choices": [choice]}))
 
     def _stop(self, event: Stop) -> bytes:
-        new, telling = self._telling(event.candidate)
-        told = self._deltas(event.candidate, telling.finish(), new)
+        begun, new = self._begin(event.candidate)
+        telling = self._tellings[event.candidate]
+        told = begun + self._deltas(event.candidate, telling.finish(), new)
         called = event.stop == TOOL and self._legacy and telling.called
         more: Made = {"finish_reason": "function_call" if called else write_stop(event.stop, refused=telling.refused)}
         if event.native_stop:
