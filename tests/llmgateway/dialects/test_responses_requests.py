@@ -97,21 +97,38 @@ def test_what_codex_sends_asks_nothing_that_another_vendor_has_to_refuse() -> No
 def test_consecutive_items_of_the_model_are_one_message_and_a_run_of_results_another() -> None:
     messages = parsed(CODEX).messages
 
-    assert [message.role for message in messages] == ["developer", "user", "user", "assistant", "user", "assistant", "user"]
-    assert [type(part) for part in messages[3].parts] == [Reasoning, Text, ToolCall, ToolCall]
-    assert messages[3].parts[0].signature == Signature("openai-responses", "gAAAA-first")
-    assert [(part.call_id, part.name) for part in messages[4].parts if isinstance(part, ToolResult)] == [
+    assert [message.role for message in messages] == ["user", "user", "assistant", "user", "assistant", "user"]
+    assert [type(part) for part in messages[2].parts] == [Reasoning, Text, ToolCall, ToolCall]
+    assert messages[2].parts[0].signature == Signature("openai-responses", "gAAAA-first")
+    assert [(part.call_id, part.name) for part in messages[3].parts if isinstance(part, ToolResult)] == [
         ("call_1", "exec_command"),
         ("call_2", "mcp__docs__search"),
     ]
-    assert [type(part) for part in messages[6].parts] == [ToolResult]
+    assert [type(part) for part in messages[5].parts] == [ToolResult]
+
+
+def test_instructions_at_the_head_of_the_input_stand_behind_the_field_of_that_name() -> None:
+    image = {"type": "input_image", "file_id": "file-1"}
+    head = [{"role": "system", "content": "One"}, {"role": "developer", "content": [{"type": "input_text", "text": "Two"}]}]
+    rest = [{"role": "user", "content": "Hi"}, {"role": "system", "content": "Later"}]
+    body = {"model": "gpt-4.1", "instructions": "Zero", "input": [*head, *rest]}
+    request = parsed(body)
+
+    assert [(part.text, part.at) for part in request.system] == [
+        ("Zero", "instructions"),
+        ("One", "input[0].content"),
+        ("Two", "input[1].content[0]"),
+    ]
+    assert [message.role for message in request.messages] == ["user", "system"]
+    assert meant(rendered(request)[0]) == meant(body)
+    assert parsed({**body, "input": [{"role": "system", "content": [image]}, *head]}).system == request.system[:1]
 
 
 def test_tools_in_a_namespace_are_called_by_joined_names() -> None:
     request = parsed(CODEX)
 
     assert [tool.name for tool in request.tools if isinstance(tool, Tool)] == ["exec_command", "apply_patch", "mcp__docs__search"]
-    assert request.messages[3].parts[-1].name == "mcp__docs__search"
+    assert request.messages[2].parts[-1].name == "mcp__docs__search"
 
 
 def test_a_function_of_a_namespace_that_nobody_named_keeps_its_name() -> None:

@@ -1,6 +1,7 @@
 """The `input` of a request: a flat list of items, read into messages.
 
-Consecutive items of the model are one assistant message, a run of results is one user message.
+Consecutive items of the model are one assistant message, a run of results is one user message. System and developer messages at
+the head are instructions, beside those of the field of that name; `named` keeps the role of each by its path.
 """
 
 from __future__ import annotations
@@ -41,15 +42,16 @@ def read_input(value: Json, request: Request, found: Found) -> list[Message]:
         return [Message(role=USER, parts=[Text(text=value, at="input")], at="input")]
     if not isinstance(value, list):
         raise WrongType("input", "a string or an array")
-    reading = _Input(found, namespaces(request))
+    reading = _Input(found, namespaces(request), request)
     for place, item in enumerate(value):
         reading.add(item, f"input[{place}]")
     return reading.finish()
 
 
 class _Input:
-    def __init__(self, found: Found, spaces: dict[str, Spaced]) -> None:
+    def __init__(self, found: Found, spaces: dict[str, Spaced], request: Request) -> None:
         self._found = found
+        self._request = request
         self._spaces = frozenset(spaces.values())
         self._messages: list[Message] = []
         self._group = ""
@@ -83,7 +85,17 @@ class _Input:
         parts = content_parts(members.take("content"), members.at("content"), self._found)
         message = Message(role=role, parts=parts, id=members.text("id"), at=path)
         finish(members, self._found)
-        self._place(message, "")
+        if role == USER or self._messages or not self._instruct(message):
+            self._place(message, "")
+
+    def _instruct(self, message: Message) -> bool:
+        """Instructions at the head are the request's own, where they are texts: whether they were taken as that."""
+        texts = [part for part in message.parts if isinstance(part, Text)]
+        if not texts or len(texts) != len(message.parts) or message.id or self._pending is not None:
+            return False
+        self._request.system += texts
+        self._request.named[message.at] = message.role
+        return True
 
     def _assistant(self, item: Json, path: str) -> None:
         """The id of the first message item is the message's; those of others are kept by their paths."""

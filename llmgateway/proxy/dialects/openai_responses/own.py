@@ -34,7 +34,13 @@ class Own:
             self._by_parent.setdefault(parent, {})[name] = value
 
     def into(self, value: dict[str, Json], path: str) -> dict[str, Json]:
-        """Adds the members that the object at this path had."""
+        """Adds the members that the object at this path had. What stood nowhere in a body has no path."""
+        return self._add(value, path) if path else value
+
+    def into_body(self, body: dict[str, Json]) -> None:
+        self._add(body, "")
+
+    def _add(self, value: dict[str, Json], path: str) -> dict[str, Json]:
         held = self._by_parent.get(path)
         if held:
             for name in [name for name in held if not name.endswith("]")]:

@@ -6,7 +6,7 @@ import re
 
 from llmgateway.proxy.conversation.losses import Losses
 from llmgateway.proxy.conversation.parts import Json, Text
-from llmgateway.proxy.conversation.request import Format, Request, Thinking
+from llmgateway.proxy.conversation.request import DEVELOPER, Format, Message, Request, Thinking
 from llmgateway.proxy.dialects.dialect import Target
 from llmgateway.proxy.dialects.openai_responses.items_out import ItemsWriter
 from llmgateway.proxy.dialects.openai_responses.names import ENCRYPTED, LOGPROBS, NAMES
@@ -35,7 +35,7 @@ def render_request(request: Request, target: Target, losses: Losses) -> Json:
     writing = _Writing(request, target, losses, own)
     body: dict[str, Json] = {"model": target.model}
     writing.instructions(body)
-    body["input"] = ItemsWriter(request, target, losses, own).write(request.messages)
+    body["input"] = ItemsWriter(request, target, losses, own).write([*instructing(request, own), *request.messages])
     if request.tools:
         body["tools"] = write_tools(request, target, losses, own)
     if request.tool_choice is not None:
@@ -47,9 +47,26 @@ def render_request(request: Request, target: Target, losses: Losses) -> Json:
     writing.absent(body)
     if request.stream:
         body["stream"] = True
-    own.into(body, "")
+    own.into_body(body)
     own.tell(request, losses)
     return body
+
+
+def _stood_in_input(part: Text, own: Own) -> bool:
+    return own.own and part.at.startswith("input[")
+
+
+def instructing(request: Request, own: Own) -> list[Message]:
+    """The messages at the head of the caller's input that are among the instructions."""
+    messages: list[Message] = []
+    for part in request.system:
+        path = part.at.rpartition(".content")[0]
+        if not _stood_in_input(part, own):
+            continue
+        if not messages or messages[-1].at != path:
+            messages.append(Message(role=request.named.get(path, DEVELOPER), at=path))
+        messages[-1].parts.append(part)
+    return messages
 
 
 class _Writing:
@@ -70,11 +87,12 @@ class _Writing:
         return False
 
     def instructions(self, body: dict[str, Json]) -> None:
-        for part in self._request.system:
+        parts = [part for part in self._request.system if not _stood_in_input(part, self._own)]
+        for part in parts:
             if part.cache is not None:
                 self._losses.hint(f"{part.at}.cache_control")
-        if self._request.system:
-            body["instructions"] = "\n\n".join(part.text for part in self._request.system if isinstance(part, Text))
+        if parts:
+            body["instructions"] = "\n\n".join(part.text for part in parts)
 
     def slots(self, body: dict[str, Json]) -> None:
         for slot in PLAIN:
