@@ -87,15 +87,19 @@ class ToolsOut:
             return {"type": "auto", "disable_parallel_tool_use": True} if alone and tools else None
         if not tools and wanted.mode in ("auto", "none"):
             return None
-        if wanted.mode == "tool" or (wanted.mode == "any" and len(wanted.names) == 1):
+        if wanted.mode in ("any", "tool") and len(wanted.names) == 1:
             told: dict[str, Json] = {"type": "tool", "name": wanted.names[0]}
         else:
-            told = {"type": wanted.mode}
-            if wanted.names:
+            told = {"type": "any" if wanted.mode == "tool" else wanted.mode}
+            if wanted.names and not self._all(wanted.names):
                 self._losses.drop(self._request.field("tool_choice"), "the choice can not be limited to some of the tools")
         if alone and wanted.mode != "none":
             told["disable_parallel_tool_use"] = True
         return told
+
+    def _all(self, names: list[str]) -> bool:
+        """Whether these are all tools that there are: then naming them limits nothing."""
+        return all(isinstance(tool, Tool) and tool.name in names for tool in self._request.tools)
 
 
 def _schema(schema: Json) -> dict[str, Json]:
