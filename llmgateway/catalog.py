@@ -13,7 +13,6 @@ from django.urls import reverse
 from adminkit.permissions import visible
 from llmgateway.models import Deployment, Model
 from llmgateway.prices import PriceBook
-from llmgateway.snippet import CURL
 from llmgateway.snippets import served_by, snippets
 from registry.catalog import Entry
 from registry.catalog.entry import Way
@@ -34,7 +33,7 @@ def entries(user: Any) -> Iterator[Entry]:
 
 def _ways(model: Model, rows: list[Deployment], base_url: str) -> list[Way]:
     found = snippets(served_by(model, rows, base_url=base_url))
-    return [Way(f"curl {snippet.title}" if snippet.group == CURL else snippet.title, snippet.text, snippet.note) for snippet in found]
+    return [Way(snippet.title, snippet.text, note=snippet.note, group=snippet.group) for snippet in found]
 
 
 def _entry(model: Model, book: PriceBook) -> Entry:

@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
+from adminkit.sealed import Resealed, seal_anew
 from audit import trail
 from dataplane.sealing import SealError
 from identity.models import User
@@ -109,6 +110,18 @@ def drop_previous_credential(*, actor: User | None, provider: Provider) -> Provi
         return provider
     provider.previous_credential, provider.previous_set_at = None, None
     return _saved(actor, provider, "drop_previous", previous_credential=["set", None])
+
+
+@transaction.atomic
+def reseal_credentials(*, actor: User | None, row: Provider, dry: bool = False) -> Resealed:
+    """Seals what is stored with the house's first sealing key, where another one sealed it."""
+    provider = locked(row)
+    places = {"credential": provider.credential_place, "next_credential": provider.next_place}
+    found = seal_anew(sealer(), provider, {**places, "previous_credential": provider.previous_place})
+    if found.done and not dry:
+        provider.save(update_fields=list(found.done))
+        trail.record(actor=actor, action="llmgateway.provider.reseal", target=provider, changes=found.changes)
+    return found
 
 
 def _clear_next(provider: Provider) -> None:

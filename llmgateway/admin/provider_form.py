@@ -52,7 +52,7 @@ class ProviderForm(_ModelForm):
         if "api_key" in self.fields:
             self.fields["api_key"].widget.attrs["placeholder"] = "•••••••• stored, sealed" if stored else "Paste the vendor's API key"
             self.fields["api_key"].help_text = (
-                "Leave empty to keep the stored one. It is sealed on arrival and never shown again."
+                "Leave empty to keep the stored one. A new one replaces it at once; to test it first, set it as the next one above."
                 if stored
                 else "Sealed on arrival and never shown again. Leave empty for an engine that needs none."
             )

@@ -71,9 +71,9 @@ class ProviderAdmin(ActionAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         own = [
+            *rotation.urls(self),  # first: `<path:…>/test/` would take the steps for objects as well
             path("<path:object_id>/test/", self.admin_site.admin_view(self.test_view), name="llmgateway_provider_test"),
             path("<path:object_id>/import/", self.admin_site.admin_view(self.import_view), name="llmgateway_provider_import"),
-            *rotation.urls(self),
         ]
         return [*own, *super().get_urls()]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from registry.actions.access import request_access
 from registry.actions.agents import look_at_agent, new_agent_version, refresh_agent, register_agent, update_agent
 from registry.actions.collections import add_to_collection, create_collection, delete_collection, remove_from_collection, update_collection
-from registry.actions.credentials import set_credential
+from registry.actions.credentials import reseal_credential, set_credential
 from registry.actions.health import record_health
 from registry.actions.removal import delete_item
 from registry.actions.reviews import approve, deprecate, make_live, publish, reject, reopen, submit, withdraw
@@ -47,6 +47,7 @@ __all__ = [
     "remove_from_collection",
     "reopen",
     "request_access",
+    "reseal_credential",
     "retire",
     "set_credential",
     "set_tool_price",

@@ -7,10 +7,11 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from adminkit.sealed import Resealed, seal_anew
 from identity.models import User
 from registry import permissions
 from registry.actions.writing import note
-from registry.credentials import clean_secret, seal
+from registry.credentials import clean_secret, seal, sealer
 from registry.names import HEADER_NAME
 
 
@@ -32,6 +33,17 @@ def set_credential(*, actor: User | None, item: Any, secret: str | None, header:
     if before != item.credential_header:
         changes["credential_header"] = [before, item.credential_header]
     note(actor=actor, action=f"{item._meta.model_name}.set_credential", target=item, item=item, changes=changes)
+
+
+@transaction.atomic
+def reseal_credential(*, actor: User | None, row: Any, dry: bool = False) -> Resealed:
+    """Seals the credential of a server or an agent with the house's first sealing key, where another one sealed it."""
+    item = type(row)._base_manager.select_for_update(of=("self",)).get(pk=row.pk)
+    found = seal_anew(sealer(), item, {"credential": item.credential_place})
+    if found.done and not dry:
+        item.save(update_fields=list(found.done))
+        note(actor=actor, action=f"{item._meta.model_name}.reseal", target=item, item=item, changes=found.changes)
+    return found
 
 
 def store_credential(item: Any, secret: str) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A text to copy. `label` is the client; `where` says where the text goes, `group` gathers clients of a kind."""
+    """A text to copy. `label` is the client; `where` names the file that the text goes into, "" for a shell; `note` is a
+    sentence about it; `group` gathers clients of a kind."""
 
     label: str
     text: str
     where: str = ""
+    note: str = ""
     group: str = ""
 
 

@@ -213,6 +213,10 @@ def test_the_page_of_a_model_tells_how_to_call_it_and_who_may(
         "No price is known",
     ):
         assert word in html, word
+    assert "from openai import OpenAI" in html  # the house translates
+    assert f"/admin/llmgateway/model/playground/?model={model.name}" in html
+    html = client.get(page(actions.update_model(actor=None, model=model, native_only=True))).content.decode()
+    assert "from anthropic import Anthropic" in html
     assert "from openai import OpenAI" not in html
 
 

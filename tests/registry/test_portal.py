@@ -18,6 +18,7 @@ from identity.models import APIKey, Team, User
 from registry import actions, catalog
 from registry.catalog import Entry
 from registry.catalog import entry as entry_module
+from registry.catalog.entry import Way
 from registry.choices import Decision
 from registry.models import AccessRequest, Review, Tool
 from tests import factories
@@ -315,7 +316,15 @@ def test_entries_of_other_apps_are_listed_searched_and_explained(
     def models(user: Any) -> list[Entry]:
         return [
             Entry(
-                kind="model", name="acme/gpt:4", title="GPT four", ref="model:acme/gpt:4", target=target, summary="Thinks.", words="azure"
+                kind="model",
+                name="acme/gpt:4",
+                title="GPT four",
+                ref="model:acme/gpt:4",
+                target=target,
+                summary="Thinks.",
+                words="azure",
+                ways=lambda base_url: [Way("curl", f"curl {base_url}/v1/chat/completions", note="Streams.")],
+                try_at="/try/",
             )
         ]
 
@@ -326,6 +335,7 @@ def test_entries_of_other_apps_are_listed_searched_and_explained(
     page = Page(visit(stranger, "/catalog/model/acme/gpt:4/"))
     assert "You may use this" in page.text
     assert "/v1/chat/completions" in page.text
+    assert page.links("/try/") == ["/try/"]
     assert visit(stranger, "/catalog/model/other/").status_code == 404
 
 

@@ -37,7 +37,7 @@
     document.addEventListener("keydown", (event) => {
         const tab = event.target.closest && event.target.closest("[role=tab]");
         if (tab && (event.key === "ArrowRight" || event.key === "ArrowLeft")) {
-            const all = [...tab.parentElement.children];
+            const all = [...tab.parentElement.querySelectorAll("[role=tab]")];
             const next = all[(all.indexOf(tab) + (event.key === "ArrowRight" ? 1 : all.length - 1)) % all.length];
             next.focus();
             select(next);

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.resealing import reseal, stored_rows
-from dataplane.sealing import Sealer
 
 
 class Command(BaseCommand):
@@ -23,12 +21,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         dry, total, changed, broken = options["dry_run"], stored_rows(), 0, []
-        for number, row in enumerate(reseal(Sealer(*settings.CUSTOMHOUSE.seal_keys), dry=dry), start=1):
+        for number, (name, row) in enumerate(reseal(dry=dry), start=1):
             changed += bool(row.done)
-            broken += [f"{row.name} ({column})" for column in row.broken]
-            if row.done or options["verbosity"] > 1:
-                state = f"{'would be sealed anew' if dry else 'sealed anew'}: {', '.join(row.done)}" if row.done else "is as it should be"
-                self.stdout.write(f"{number}/{total} {row.name}: {state}")
+            broken += [f"{name} ({column})" for column in row.broken]
+            if row.done:
+                self.stdout.write(f"{number}/{total} {name}: {'would be ' if dry else ''}sealed anew: {', '.join(row.done)}")
+            elif options["verbosity"] > 1:
+                self.stdout.write(f"{number}/{total} {name}: nothing to do")
         self.stdout.write(f"{changed} of {total} {'would be ' if dry else ''}sealed anew with the first key.")
         if broken:
             raise CommandError(
