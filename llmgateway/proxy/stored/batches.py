@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 import msgspec
 
@@ -22,7 +23,7 @@ from llmgateway.proxy.stored.notes import Checked, Priced, file_note, ordered_by
 from llmgateway.proxy.stored.notices import decoded
 from llmgateway.proxy.stored.owners import own, owner_of, pinned
 from llmgateway.proxy.stored.references import references
-from llmgateway.proxy.stored.relaying import StoredCall, leg_to
+from llmgateway.proxy.stored.relaying import StoredCall, leg_to, own_request_id
 from llmgateway.proxy.stored.settling import notice_outputs, settle
 from llmgateway.proxy.stored.visit import Address, StoredGateway, Visit, below
 from llmgateway.proxy.stored.wires import OPENAI, WIRES, batch_in
@@ -60,7 +61,7 @@ def reserve_for(call: Call, checked: Checked) -> None:
     call.expectation = next(iter(checked.models.values())).alias if len(checked.models) == 1 else ""
 
 
-def remember(visit: Visit, account: Account, answer: bytes, *, wire: str, models: dict[str, Priced]) -> None:
+def remember(visit: Visit, account: Account, answer: bytes, *, wire: str, models: dict[str, Priced], kind: str = BATCH) -> None:
     """A batch was ordered: it is open until it is settled."""
     ident = decoded(answer).get("id")
     if not isinstance(ident, str):
@@ -69,14 +70,14 @@ def remember(visit: Visit, account: Account, answer: bytes, *, wire: str, models
     order = ordered_by(visit.key, visit.snapshot, wire=wire, request_id=visit.request.id, models=models)
     place = account.place
     pin = Pin(
-        provider=place.provider_id, provider_name=place.provider, owner=owner_of(visit.key), kind=BATCH, note=written(order), open=True
+        provider=place.provider_id, provider_name=place.provider, owner=owner_of(visit.key), kind=kind, note=written(order), open=True
     )
     visit.kit.pins.remember(ident, pin)
 
 
-async def looked_at(visit: Visit, path: str) -> None:
+async def looked_at(visit: Visit, path: str, *, kind: str = BATCH, rewrite: Callable[[bytes], bytes] = bytes) -> None:
     """Its owner's look. One that has ended is settled before its owner hears of it."""
-    pin = await own(visit.kit, visit.key, visit.ids[0], kind=BATCH)
+    pin = await own(visit.kit, visit.key, visit.ids[0], kind=kind)
     account = accounts.account_at(visit.runtime, visit.snapshot.allowed(visit.key), pin.provider, visit.ids[0])
     admission = await admit(visit.kit, FreeCall(visit.key, visit.snapshot))
     try:
@@ -85,7 +86,9 @@ async def looked_at(visit: Visit, path: str) -> None:
         admission.settle(None, 0)
     if told.status == 200:
         await _settle_soon(visit, pin, told.body)
-    await respond(visit.request.send, told.status, [*told.headers, (b"x-request-id", visit.request.id.encode())], told.body)
+    request = visit.request
+    headers = [*told.headers, *own_request_id(account, request), (b"x-request-id", request.id.encode())]
+    await respond(request.send, told.status, headers, rewrite(told.body))
 
 
 async def _settle_soon(visit: Visit, pin: Pin, body: bytes) -> None:

@@ -22,6 +22,8 @@ from llmgateway.proxy.stored.visit import Visit
 
 Seen = Callable[[Visit, str, Pin, msgspec.Raw], object]
 
+Rewrite = Callable[[bytes], bytes]
+
 MOST_PAGES = 200
 """Read for one answer. What lies behind them is behind the answer's `last_id`."""
 
@@ -41,10 +43,22 @@ _items = msgspec.json.Decoder(_Item)
 
 class Listing:
     """`most` is the largest page the provider gives, `usual` the page of a caller who names no limit. `seen` is told of each
-    item that is passed on."""
+    item that is passed on, `rewrite` makes of the whole answer what the caller gets."""
 
-    def __init__(self, what: str, kind: str, path: str, *, usual: int, most: int, after: str = "after", seen: Seen | None = None) -> None:
+    def __init__(
+        self,
+        what: str,
+        kind: str,
+        path: str,
+        *,
+        usual: int,
+        most: int,
+        after: str = "after",
+        seen: Seen | None = None,
+        rewrite: Rewrite = bytes,
+    ) -> None:
         self._seen = seen
+        self._rewrite = rewrite
         self._what, self._kind, self._path = what, kind, path
         self._usual, self._most, self._after = usual, most, after
 
@@ -125,7 +139,7 @@ class Listing:
         shape: dict[str, Any] = {"object": "list"} if self._after == "after" else {}
         body = msgspec.json.encode({**shape, "data": [item for _, item in found], "first_id": first, "last_id": last, "has_more": more})
         request = visit.request
-        await respond(request.send, 200, [JSON_TYPE, (b"x-request-id", request.id.encode())], body)
+        await respond(request.send, 200, [JSON_TYPE, (b"x-request-id", request.id.encode())], self._rewrite(body))
 
 
 def _status(status: int) -> int:

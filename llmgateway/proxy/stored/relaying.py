@@ -38,7 +38,7 @@ class StoredCall(Call):
     ids an answer gives out; they become the caller's. `done` is told of an answer that was a success."""
 
     plane = "llm"
-    __slots__ = ("_account", "_done", "_is_file", "_kit", "_leg", "_made", "_request", "_usage", "meters")
+    __slots__ = ("_account", "_done", "_is_file", "_kit", "_leg", "_made", "_request", "_usage", "meters", "rewrite")
 
     def __init__(self, kit: Kit, request: Request, key: KeyRecord, snapshot: Snapshot, *, account: Account, leg: Leg) -> None:
         super().__init__(key, snapshot)
@@ -53,6 +53,7 @@ class StoredCall(Call):
         self._done: Callable[[bytes], object] | None = None
         self._usage: Usage | None = None
         self._is_file = False
+        self.rewrite: Callable[[bytes], bytes] = lambda body: body
 
     def makes(self, made: Read) -> StoredCall:
         self._made = made
@@ -68,6 +69,11 @@ class StoredCall(Call):
         self.journaled = True
         self.reserve = None
         self._leg.rates = None
+        return self
+
+    def rewritten(self, rewrite: Callable[[bytes], bytes]) -> StoredCall:
+        """What its caller gets of an answer that was a success."""
+        self.rewrite = rewrite
         return self
 
     def passed_through(self) -> StoredCall:
@@ -98,7 +104,7 @@ class StoredCall(Call):
         return self._usage or {}
 
     def answer_headers(self, answer: Answer) -> Headers:
-        headers = passed_headers(answer)
+        headers = [*passed_headers(answer), *own_request_id(self._account, self._request)]
         length = answer.header("content-length")
         as_it_is = answer.header("content-encoding") in (None, "identity")
         if self._is_file and length is not None and as_it_is and self.is_stream(answer):
@@ -130,7 +136,7 @@ class _Passing(Meter):
 
     def whole(self, body: bytes) -> bytes:
         self._call.answered(body)
-        return body
+        return self._call.rewrite(body)
 
     def usage(self) -> Usage | None:
         return self._call.used()
@@ -174,6 +180,11 @@ def passed_headers(answer: Answer) -> Headers:
         elif name in ("x-request-id", "request-id"):
             headers.append((b"x-upstream-request-id", value.encode("latin-1")))
     return headers
+
+
+def own_request_id(account: Account, request: Request) -> Headers:
+    """In the header that Anthropic's SDK takes it from."""
+    return [(b"request-id", request.id.encode())] if account.place.dialect == "anthropic" else []
 
 
 def refused_account(answer: Answer, body: bytes) -> bytes:

@@ -14,7 +14,6 @@ from llmgateway.proxy.stored import accounts, forms
 from llmgateway.proxy.stored.accounts import Account
 from llmgateway.proxy.stored.batch_lines import Lines
 from llmgateway.proxy.stored.notes import Checked
-from llmgateway.proxy.stored.owners import pinned
 from llmgateway.proxy.stored.spool import Spool, received
 from llmgateway.proxy.stored.visit import Visit
 
@@ -81,18 +80,8 @@ class Uploads:
             content = lines.rewritten(data, file.start, file.end)
             content_type, body = forms.rebuilt(data, parts, "file", content)
             written = await asyncio.to_thread(_put_by, visit.kit.journal.directory.parent, body)
-        await self._refer(visit, account, lines)
+        await lines.refer(visit)
         return Upload(account, content_type, written, lines.checked)
-
-    @staticmethod
-    async def _refer(visit: Visit, account: Account, lines: Lines) -> None:
-        for ident, number in lines.references.items():
-            try:
-                provider = await pinned(visit.kit, visit.key, [ident])
-            except HouseError as error:
-                raise BadRequest(f"Line {number}: {error.message}", param=error.param, code=error.code, status=error.status) from None
-            if provider != account.provider:
-                raise BadRequest(f"Line {number}: {ident!r} is stored at another provider.", code="stored_elsewhere")
 
 
 def _put_by(directory: Path, body: Iterator[bytes]) -> Spool:
