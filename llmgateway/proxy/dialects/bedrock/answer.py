@@ -6,10 +6,11 @@ from llmgateway.proxy.conversation.answer import END, FILTER, LENGTH, PAUSE, SEQ
 from llmgateway.proxy.conversation.losses import Losses
 from llmgateway.proxy.conversation.parts import AnyPart, Audio, File, Image, Json, Reasoning, Refused, Special, Text, ToolCall
 from llmgateway.proxy.dialects.bedrock.blocks_in import Blocks
-from llmgateway.proxy.dialects.bedrock.blocks_out import arguments_of, reasoning_block, sealed_block, text_block
+from llmgateway.proxy.dialects.bedrock.blocks_out import reasoning_block, sealed_block, text_block
 from llmgateway.proxy.dialects.bedrock.media import VENDOR, write_audio, write_file, write_image
 from llmgateway.proxy.dialects.bedrock.usage import from_converse, to_converse
 from llmgateway.proxy.dialects.dialect import Asked
+from llmgateway.proxy.dialects.jsontext import arguments_of
 from llmgateway.proxy.dialects.members import Members, unreadable
 
 STOPS = {

@@ -6,9 +6,7 @@ import base64
 import hashlib
 import re
 
-import msgspec
-
-from llmgateway.proxy.conversation.parts import Cache, Json, Reasoning, Signature, Text, ToolCall
+from llmgateway.proxy.conversation.parts import Cache, Json, Reasoning, Signature, Text
 from llmgateway.proxy.conversation.seals import wrap
 from llmgateway.proxy.dialects.bedrock.citations import write_citation
 from llmgateway.proxy.dialects.bedrock.media import VENDOR
@@ -22,29 +20,6 @@ def tool_id(call_id: str) -> str:
     if _TOOL_ID.fullmatch(call_id):
         return call_id
     return f"call_{hashlib.sha256(call_id.encode()).hexdigest()[:40]}"
-
-
-def arguments_of(call: ToolCall) -> dict[str, Json] | None:
-    """The object that the arguments are, {} for none; None for what is no JSON object."""
-    if not call.arguments.strip():
-        return {}
-    try:
-        value = msgspec.json.decode(call.arguments)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def compact_object(text: str) -> dict[str, Json] | None:
-    """The object that this text is the compact JSON of, so that it is read back as the same text; None for any other text."""
-    if not text.startswith("{"):
-        return None
-    try:
-        value = msgspec.json.decode(text)
-        same = msgspec.json.encode(value).decode() == text
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return value if same and isinstance(value, dict) else None
 
 
 def cache_point(cache: Cache) -> Json:

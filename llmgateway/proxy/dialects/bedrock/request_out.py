@@ -25,9 +25,7 @@ from llmgateway.proxy.conversation.request import ASSISTANT, DEVELOPER, SYSTEM, 
 from llmgateway.proxy.dialects.bedrock import settings
 from llmgateway.proxy.dialects.bedrock.blocks_out import (
     TOOL_NAME,
-    arguments_of,
     cache_point,
-    compact_object,
     reasoning_block,
     text_block,
     tool_id,
@@ -35,6 +33,7 @@ from llmgateway.proxy.dialects.bedrock.blocks_out import (
 from llmgateway.proxy.dialects.bedrock.media import VENDOR, write_audio, write_file, write_image
 from llmgateway.proxy.dialects.bedrock.thinking import takes_system_turns
 from llmgateway.proxy.dialects.dialect import Target
+from llmgateway.proxy.dialects.jsontext import arguments_of, compact_object
 
 CACHING = ("anthropic", "amazon.nova", "application-inference-profile/")
 """Models that take cache points, by what their ids hold. Of a profile of the customer's own nobody can tell: it gets them."""
