@@ -31,9 +31,6 @@ PING_EVERY, PONG_WITHIN = 20.0, 60.0
 FAREWELL = 2.0
 """Seconds that an upstream has to answer a closing frame."""
 
-_SENDABLE = (1000, *range(3000, 5000))
-
-
 class Declined(UpstreamFailed):
     """The upstream answered the handshake with another status than 101, and no socket came of it."""
 
@@ -74,9 +71,13 @@ class Socket:
         except ConnectionClosed as error:
             raise _end(error) from error
 
-    async def close(self, code: int = 1000) -> None:
+    async def close(self) -> None:
         """Says goodbye and waits for an answer, not for long."""
-        await self._connection.close(code if code in _SENDABLE else 1000)
+        await self._connection.close()
+
+    def abort(self) -> None:
+        """Leaves at once, for who has no time left to wait."""
+        self._connection.transport.abort()
 
 
 async def open_socket(

@@ -95,6 +95,7 @@ class Connection:
             ending = await self._relay()
         except asyncio.CancelledError:
             if self.cut is None or self.task is None:
+                self._place.socket.abort()
                 raise
             self.task.uncancel()
             ending = ending_of(self.cut)
@@ -177,10 +178,10 @@ class Connection:
             kind, event = server_event(message)
             refusal = await self._observe(kind, event) if event is not None else None
             await self._send(message)
+            if isinstance(event, Transcribed) and refusal is not None:
+                raise refusal  # there is no way to have no further speech written down but to end
             if refusal is not None:
                 await self._tell(refusal, None)
-                if isinstance(event, Transcribed):
-                    raise refusal
 
     async def _observe(self, kind: str, event: ServerEvent) -> HouseError | None:
         """Reads what passes to the client. A refusal is told behind it."""

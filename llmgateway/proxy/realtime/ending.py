@@ -64,7 +64,11 @@ def ending_of(end: BaseException | None) -> Ending:
 async def say_goodbye(handshake: Handshake, socket: Socket, ending: Ending, *, silent: bool) -> None:
     """To both sides at once. `silent`: the client has not taken the message before this one."""
     told = None if silent else ending.error
-    await asyncio.gather(socket.close(), *([] if ending.silent else [_tell(handshake, ending, told)]))
+    try:
+        await asyncio.gather(socket.close(), *([] if ending.silent else [_tell(handshake, ending, told)]))
+    except asyncio.CancelledError:
+        socket.abort()
+        raise
 
 
 async def _tell(handshake: Handshake, ending: Ending, error: HouseError | None) -> None:

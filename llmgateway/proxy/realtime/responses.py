@@ -99,7 +99,8 @@ class Responses:
             refusal = error
             admission = self._kit.limits.owe(call.key, model=call.expectation)
         turn = self._open[response] = self._turn(call, self._leg, admission)
-        refusal = refusal or self._intend(turn)
+        unwritten = self._intend(turn)
+        refusal = refusal or unwritten
         turn.refused = refusal is not None
         return refusal
 
@@ -114,9 +115,7 @@ class Responses:
             return
         turn = self._open.pop(response, None)
         if turn is None:
-            call = self._call_now()
-            owed = self._kit.limits.owe
-            turn = self._asked.popleft() if self._asked else self._turn(call, self._leg, owed(call.key, model=call.expectation))
+            turn = self._asked.popleft() if self._asked else self._unseen()
         self._remember(response)
         usage = usage_of(done)
         if usage is not None:
@@ -146,7 +145,8 @@ class Responses:
             admission = self._kit.limits.owe(call.key, model=call.expectation)
             refusal = None if isinstance(error, RateLimited) else error
         turn = self._turn(call, by, admission)
-        refusal = refusal or self._intend(turn)
+        unwritten = self._intend(turn)
+        refusal = refusal or unwritten
         turn.settle(self._kit, "ok", usage=usage, status=200)
         return refusal
 
@@ -164,6 +164,12 @@ class Responses:
     def _turn(self, call: TurnCall, leg: Leg, admission: Admission) -> Turn:
         self._number += 1
         return Turn(call, leg, f"{self._request_id}.{self._number}", admission=admission)
+
+    def _unseen(self) -> Turn:
+        call = self._call_now()
+        turn = self._turn(call, self._leg, self._kit.limits.owe(call.key, model=call.expectation))
+        self._intend(turn)
+        return turn
 
     def _intend(self, turn: Turn) -> JournalFull | None:
         """Of what has begun: a journal that is full can't undo that."""
