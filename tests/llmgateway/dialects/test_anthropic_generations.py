@@ -6,11 +6,7 @@ from typing import Any
 
 import pytest
 
-from llmgateway.proxy.conversation.parts import (
-    AnyPart,
-    Json,
-    Text,
-)
+from llmgateway.proxy.conversation.parts import Json, Text
 from llmgateway.proxy.conversation.request import Message, Request, Thinking, Tool, ToolChoice
 from tests.llmgateway.dialects.anthropic_kit import NEW, rendered
 
@@ -18,16 +14,8 @@ NAMED = {"max_output": "max_completion_tokens", "thinking": "reasoning_effort", 
 TOOL = Tool(name="f", schema={"type": "object"}, at="tools[0]")
 
 
-def user(*parts: AnyPart, at: str = "messages[0]") -> Message:
-    return Message(role="user", parts=list(parts) or [Text(text="Hi")], at=at)
-
-
-def said(*parts: AnyPart, at: str = "messages[1]") -> Message:
-    return Message(role="assistant", parts=list(parts), at=at)
-
-
-def asking(*messages: Message, **slots: Any) -> Request:
-    return Request(messages=list(messages) or [user()], named=NAMED, **slots)
+def asking(**slots: Any) -> Request:
+    return Request(messages=[Message(role="user", parts=[Text(text="Hi")])], named=NAMED, **slots)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +32,7 @@ def asking(*messages: Message, **slots: Any) -> Request:
         ("claude-opus-5-5", Thinking(budget=0), {"type": "disabled"}, None, []),
         ("claude-fable-5", Thinking(effort="max", show="none"), {"type": "adaptive", "display": "omitted"}, "max", []),
         ("claude-opus-4-8", Thinking(show="auto"), None, None, ["reasoning_effort"]),
+        ("claude-opus-4-8", Thinking(effort="utmost"), {"type": "adaptive"}, None, ["reasoning_effort"]),
         ("deepseek-chat", Thinking(effort="low"), {"type": "enabled", "budget_tokens": 1024}, None, []),
     ],
 )

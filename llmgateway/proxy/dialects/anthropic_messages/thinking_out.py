@@ -67,7 +67,7 @@ class ThinkingOut:
         if self._can.adaptive:
             body["thinking"] = {"type": "adaptive"}
             return
-        budget = EFFORT_BUDGETS[said.effort or "medium"]
+        budget = EFFORT_BUDGETS.get(said.effort, EFFORT_BUDGETS["medium"])
         if self._request.max_output is not None:
             budget = min(budget, body["max_tokens"] // 2)
         elif body["max_tokens"] <= budget:
@@ -80,11 +80,11 @@ class ThinkingOut:
     def _effort(self, body: dict[str, Json], said: Thinking) -> None:
         if said.effort in ("", "none"):
             return
-        if not self._can.levels:
-            if "thinking" not in body:
+        wanted = "low" if said.effort == "minimal" else said.effort
+        if not self._can.levels or wanted not in LEVELS:
+            if "thinking" not in body or wanted not in LEVELS:
                 self._losses.hint(self._name)
             return
-        wanted = "low" if said.effort == "minimal" else said.effort
         if wanted not in self._can.levels:
             wanted = next(level for level in reversed(self._can.levels) if LEVELS.index(level) < LEVELS.index(wanted))
             self._losses.hint(self._name)
@@ -97,4 +97,4 @@ class ThinkingOut:
         if config is None or config["type"] == "disabled":
             self._losses.hint(self._name)
         else:
-            config["display"] = _SHOWN[said.show]
+            config["display"] = _SHOWN.get(said.show, "summarized")
