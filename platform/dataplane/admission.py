@@ -64,6 +64,10 @@ class Admission:
         """The most that was reserved of a budget, in 1e-9 USD: less than asked for where a budget was running out."""
         return max(self._amounts, default=0)
 
+    def covers(self, amount: int) -> bool:
+        """Whether so much (1e-9 USD) is reserved of every hard budget, and not less since one is running out."""
+        return all(reserved >= amount for reserved in self._amounts)
+
     @property
     def accounts(self) -> tuple[str, ...]:
         """The budgets that it was reserved from, as `account@epoch`."""

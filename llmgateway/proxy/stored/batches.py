@@ -10,7 +10,8 @@ import msgspec
 
 from dataplane.asgi import respond
 from dataplane.call import Call
-from dataplane.errors import BadRequest, HouseError, NotFound
+from dataplane.errors import BadRequest, BudgetExceeded, HouseError, NotFound
+from dataplane.money import from_nano, to_text
 from dataplane.pins import Pin
 from dataplane.pipeline import admit
 from llmgateway.proxy import body as bodies
@@ -49,16 +50,24 @@ async def _ordered(visit: Visit) -> Call:
     provider = await pinned(visit.kit, visit.key, references(fields))
     assert provider is not None  # the file is among the references
     account = accounts.account_at(visit.runtime, allowed, provider, input_file)
+    await cover(visit, checked)
     leg = leg_to(account, visit.request, "/batches", body=body)
     call = StoredCall(visit.kit, visit.request, visit.key, visit.snapshot, account=account, leg=leg)
-    reserve_for(call, checked)
     return call.then(lambda answer: remember(visit, account, answer, wire=OPENAI, models=checked.models))
 
 
-def reserve_for(call: Call, checked: Checked) -> None:
-    """Money for all of it must be there when it is ordered. It is not held until the batch ends, a day later at the most."""
-    call.reserve = checked.reserve
-    call.expectation = next(iter(checked.models.values())).alias if len(checked.models) == 1 else ""
+async def cover(visit: Visit, checked: Checked) -> None:
+    """Money for the most that it can cost must be there when it is ordered, all of it: nobody can stop it for want of money
+    later on. It is not held until the batch ends, which may be a day. Raises BudgetExceeded."""
+    most = checked.reserve
+    if most is None:
+        return
+    admission = await visit.kit.limits.admit(visit.key, reserve=most, tokens=0, model="", within=True)
+    covered = admission.covers(most)
+    admission.settle(None, 0)
+    if not covered:
+        text = f"This batch may cost {to_text(from_nano(most))} USD, which is more than is left of a budget."
+        raise BudgetExceeded(f"{text} Lower maxima of output make it cheaper.")
 
 
 def remember(visit: Visit, account: Account, answer: bytes, *, wire: str, models: dict[str, Priced], kind: str = BATCH) -> None:

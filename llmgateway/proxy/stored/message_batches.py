@@ -19,7 +19,7 @@ from llmgateway.proxy.dialects.errors import anthropic
 from llmgateway.proxy.providers import MESSAGES
 from llmgateway.proxy.stored import accounts
 from llmgateway.proxy.stored.batch_calls import BatchCalls, Kind
-from llmgateway.proxy.stored.batches import looked_at, remember, reserve_for
+from llmgateway.proxy.stored.batches import cover, looked_at, remember
 from llmgateway.proxy.stored.keeping import about
 from llmgateway.proxy.stored.listing import Listing
 from llmgateway.proxy.stored.owners import own
@@ -77,10 +77,10 @@ async def _ordered(visit: Visit) -> Call:
     requests = Requests(visit.runtime, allowed, account)
     rewritten = await asyncio.to_thread(requests.rewritten, raw)
     await requests.refer(visit)
+    checked = requests.checked
+    await cover(visit, checked)
     leg = leg_to(account, visit.request, "/messages/batches", body=_encode({**fields, "requests": msgspec.Raw(rewritten)}))
     call = StoredCall(visit.kit, visit.request, visit.key, visit.snapshot, account=account, leg=leg)
-    checked = requests.checked
-    reserve_for(call, checked)
     call.rewritten(at_the_house)
     return call.then(lambda answer: remember(visit, account, answer, wire=ANTHROPIC, models=checked.models, kind=KIND))
 

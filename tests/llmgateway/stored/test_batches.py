@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from dataplane.events import Intent
 from dataplane.pins import Pins
 from dataplane.pins_file import FileShelf
 from llmgateway.proxy import stored
@@ -209,11 +208,21 @@ def test_what_a_batch_cost_counts_against_the_budget(house: House, owner: Person
     ends(vendor, batch, result("gpt-real", {"prompt_tokens": 1_000_000, "completion_tokens": 0}))
     owner.ask("GET", f"/v1/batches/{batch}")
     assert house.settled().cost == "3"
+    assert all(intent.accounts for intent in house.reading.intents.values())
     file = owner.upload(line(), purpose="batch").json()["id"]
     answer = owner.ask("POST", "/v1/batches", json={"input_file_id": file})
     assert (answer.status_code, answer.json()["error"]["code"]) == (402, "budget_exceeded")
-    intents = [written for written in house.reading.intents.values() if isinstance(written, Intent)]
-    assert all(intent.accounts for intent in intents)
+
+
+def test_a_batch_that_may_cost_more_than_a_budget_has_left_is_not_ordered(house: House, owner: Person, vendor: Vendor) -> None:
+    house.contents.budget(f"team:{house.team}", 100_000_000)
+    house.publish()
+    dear = owner.upload(b"\n".join(line(number=number) for number in range(2)), purpose="batch").json()["id"]
+    answer = owner.ask("POST", "/v1/batches", json={"input_file_id": dear})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (402, "budget_exceeded")
+    assert "0.12" in answer.json()["error"]["message"]
+    assert vendor.asked == ["POST /files"]
+    assert ordered(owner, line(max_tokens=64), line(max_tokens=64, number=2))
 
 
 def test_a_batch_is_known_and_settled_after_a_restart(tmp_path: Path, vendor: Vendor, vendor_url: str) -> None:

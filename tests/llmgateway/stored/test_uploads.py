@@ -76,7 +76,8 @@ async def test_a_large_file_that_breaks_off_is_shorter_than_was_said(tmp_path: P
     vendor.answers("GET /files/file_1/content", broken)
     async with house.bare_client() as client:
         answer = await client.get("/v1/files/file_1/content", headers={"authorization": f"Bearer {house.key}"})
-    assert (answer.status_code, answer.headers["content-length"], len(answer.content)) == (200, "3000001", 3_000_000)
+    assert (answer.status_code, answer.headers["content-length"]) == (200, "3000001")
+    assert len(answer.content) <= 3_000_000
     await house.kit.close()
 
 
