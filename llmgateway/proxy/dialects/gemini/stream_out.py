@@ -13,6 +13,7 @@ from dataplane.call import Usage
 from dataplane.sse import event as sse_event
 from llmgateway.proxy.conversation.answer import Failure
 from llmgateway.proxy.conversation.events import (
+    Beat,
     Begin,
     Cited,
     Close,
@@ -35,6 +36,9 @@ from llmgateway.proxy.dialects.gemini.errors import failure_body
 from llmgateway.proxy.dialects.gemini.names import BLOCKED
 from llmgateway.proxy.dialects.gemini.parts_answered import parts_of
 from llmgateway.proxy.dialects.gemini.usage import to_gemini
+
+ALIVE = b"\n"
+"""A sign of life: an empty line says nothing in either form. The official SDK takes a comment for a broken chunk."""
 
 _encoder = msgspec.json.Encoder()
 
@@ -193,6 +197,8 @@ class GeminiWriter:
             case Logprobs():
                 told = logprobs.written(event.value)
                 return self._chunk([self._candidate(event.candidate, [], logprobsResult=told)]) if told else b""
+            case Beat():
+                return ALIVE
             case Done():
                 return self._end()
             case Failed():
