@@ -61,6 +61,13 @@ def test_a_response_repeats_what_was_asked() -> None:
     assert (body["id"], body["model"], body["created_at"], body["store"]) == ("resp_0192ab", "alias", 1_764_000_000, False)
 
 
+@pytest.mark.parametrize(("tier", "told"), [("flex", "flex"), ("standard", "default"), ("", "default")])
+def test_a_service_tier_is_told_where_the_dialect_has_a_word_for_it(tier: str, told: str) -> None:
+    answer = Answer(candidates=[Candidate(parts=[Text(text="Hi")], stop=END)], service_tier=tier)
+
+    assert DIALECT.render_answer(answer, asked(CODEX))["service_tier"] == told
+
+
 @pytest.mark.parametrize(
     ("stop", "status", "reason"),
     [

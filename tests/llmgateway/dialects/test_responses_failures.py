@@ -105,6 +105,7 @@ def test_a_failure_ends_a_stream_once_and_for_all() -> None:
 
     told = payloads(stream)
     assert told[-1]["type"] == "response.failed"
+    assert told[-1]["response"]["output"][0]["content"][0]["text"] == "Hi"
     assert told[-1]["response"]["error"] == {"code": "server_is_overloaded", "message": "Too many"}
     assert [event.type for event in sdk_stream(stream)][-1] == "response.failed"
     with pytest.raises(Unreadable, match="Too many"):

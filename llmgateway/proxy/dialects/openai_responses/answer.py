@@ -9,6 +9,7 @@ from llmgateway.proxy.dialects.dialect import Asked, Unreadable
 from llmgateway.proxy.dialects.openai_responses.frame import UNFINISHED
 from llmgateway.proxy.dialects.openai_responses.items_in import said_parts
 from llmgateway.proxy.dialects.openai_responses.members import Found, Members, WrongType
+from llmgateway.proxy.dialects.openai_responses.names import TIERS
 from llmgateway.proxy.dialects.openai_responses.stream_out import Composer
 from llmgateway.proxy.dialects.openai_responses.usage import read_usage
 
@@ -78,7 +79,7 @@ def render_answer(answer: Answer, asked: Asked) -> Json:
     composer = Composer(asked)
     for event in _logprobs_first(unfold(answer)):
         composer.tell(event)
-    if answer.service_tier:
+    if answer.service_tier in TIERS:
         composer.response["service_tier"] = answer.service_tier
     return composer.response
 

@@ -21,7 +21,6 @@ ECHOED: tuple[tuple[str, Json], ...] = (
     ("prompt_cache_retention", None),
     ("reasoning", {"effort": None, "summary": None}),
     ("safety_identifier", None),
-    ("service_tier", "default"),
     ("temperature", 1.0),
     ("text", {"format": {"type": "text"}}),
     ("tool_choice", "auto"),
@@ -43,7 +42,8 @@ def token(asked: Asked) -> str:
 
 
 def frame(asked: Asked, ident: str, created: int) -> dict[str, Json]:
-    """A response that has just begun. The house stores none, whatever was asked."""
+    """A response that has just begun. The house stores none, whatever was asked; which service tier it is made in is not
+    known before its provider has said so."""
     body = asked.body if isinstance(asked.body, dict) else {}
     response: dict[str, Json] = {
         "id": ident if ident.startswith("resp_") else f"resp_{token(asked)}",
@@ -55,6 +55,7 @@ def frame(asked: Asked, ident: str, created: int) -> dict[str, Json]:
         "incomplete_details": None,
         "model": asked.model,
         "output": [],
+        "service_tier": "default",
         "store": False,
         "usage": None,
     }

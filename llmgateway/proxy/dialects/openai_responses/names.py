@@ -25,6 +25,9 @@ NAMES = {
     "cache_key": "prompt_cache_key",
 }
 
+TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast", "ultrafast"})
+"""Service tiers that this dialect has words for. Other vendors' are told to nobody here."""
+
 LOGPROBS = "message.output_text.logprobs"
 ENCRYPTED = "reasoning.encrypted_content"
 """Entries of `include`."""

@@ -9,7 +9,7 @@ from llmgateway.proxy.conversation.parts import Json, Text
 from llmgateway.proxy.conversation.request import DEVELOPER, Format, Message, Request, Thinking
 from llmgateway.proxy.dialects.dialect import Target
 from llmgateway.proxy.dialects.openai_responses.items_out import ItemsWriter
-from llmgateway.proxy.dialects.openai_responses.names import ENCRYPTED, LOGPROBS, NAMES
+from llmgateway.proxy.dialects.openai_responses.names import ENCRYPTED, LOGPROBS, NAMES, TIERS
 from llmgateway.proxy.dialects.openai_responses.own import Own
 from llmgateway.proxy.dialects.openai_responses.tools_out import write_choice, write_tools
 
@@ -24,7 +24,6 @@ ABSENT = ("top_k", "min_p", "stop", "seed", "presence_penalty", "frequency_penal
 
 SAYS_NOTHING: dict[str, tuple[Json, ...]] = {"presence_penalty": (0,), "frequency_penalty": (0,), "logit_bias": ({},)}
 
-TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast", "ultrafast"})
 SUMMARIES = {"auto": "auto", "concise": "concise", "detailed": "detailed", "full": "detailed"}
 EFFORTS = ((0, "none"), (4096, "low"), (16384, "medium"))
 """The most tokens of a budget, and the effort that comes nearest."""

@@ -12,19 +12,14 @@ from dataplane.sse import Splitter, data_of, events
 from llmgateway.proxy.conversation.events import (
     Beat,
     Begin,
-    Cited,
-    Close,
-    Delta,
     Done,
     Event,
     Failed,
     Logprobs,
-    Open,
-    Signed,
     Stop,
     Used,
 )
-from llmgateway.proxy.conversation.parts import AnyPart, Citation, Json, Reasoning, Refused, Special, Text, ToolCall
+from llmgateway.proxy.conversation.parts import AnyPart, Json, Refused, Text
 from llmgateway.proxy.dialects.dialect import Unreadable
 from llmgateway.proxy.dialects.endpoint import UNREADABLE
 from llmgateway.proxy.dialects.openai_responses.answer import calls, logprobs_of, stop_of
@@ -32,35 +27,20 @@ from llmgateway.proxy.dialects.openai_responses.citations import citation
 from llmgateway.proxy.dialects.openai_responses.errors import failure_of
 from llmgateway.proxy.dialects.openai_responses.items_in import said_parts
 from llmgateway.proxy.dialects.openai_responses.members import Found, Members, WrongType
+from llmgateway.proxy.dialects.openai_responses.told import Told
 from llmgateway.proxy.dialects.openai_responses.usage import read_usage
 
 GROWN = frozenset({"message", "function_call", "custom_tool_call", "reasoning"})
 """Types of items that come in pieces; any other is told when it is done."""
 
 
-class _Told:
-    """A part as far as it has been told: its text by length alone."""
-
-    __slots__ = ("citations", "index", "length", "open", "part", "summary")
-
-    def __init__(self, part: AnyPart, index: int) -> None:
-        self.part = part
-        self.index = index
-        self.length = 0
-        self.summary: list[int] = []
-        self.citations = 0
-        self.open = True
-
-
 class ResponsesReader:
     def __init__(self) -> None:
         self._splitter = Splitter()
-        self._told: dict[tuple[int, int], _Told] = {}
-        self._next = 0
+        self._told: dict[tuple[int, int], Told] = {}
         self._begun = False
         self._over = False
         self._logged = False
-        self._parts: list[AnyPart] = []
         self._awaited: dict[int, Json] = {}
 
     def feed(self, data: bytes) -> list[Event]:
@@ -118,7 +98,9 @@ class ResponsesReader:
         logged = [entry for item in output for entry in logprobs_of(item)]
         if logged and not self._logged:
             told.append(Logprobs(0, {"content": logged}))
-        stop, native = stop_of(response.text("status"), response.take("incomplete_details"), called=calls(self._parts))
+        stop, native = stop_of(
+            response.text("status"), response.take("incomplete_details"), called=calls([told.part for told in self._told.values()])
+        )
         usage = read_usage(response.take("usage"))
         told += [Used(usage)] if usage else []
         self._over = True
@@ -141,7 +123,7 @@ class ResponsesReader:
         return [Failed(failure_of(inner if inner is not None else flat))]
 
     def _close_all(self) -> list[Event]:
-        return [event for told in self._told.values() for event in self._close(told)]
+        return [event for told in self._told.values() for event in told.close()]
 
     # Items and their content
 
@@ -157,23 +139,8 @@ class ResponsesReader:
         return self._open((place, 0), part)
 
     def _open(self, key: tuple[int, int], part: AnyPart) -> list[Event]:
-        """Without what grows."""
-        bare = msgspec.structs.replace(part, signature=None, at="")
-        match bare:
-            case Text():
-                bare.text, bare.citations = "", []
-            case Refused():
-                bare.text = ""
-            case ToolCall():
-                bare.arguments = ""
-            case Reasoning():
-                bare.text, bare.summary = "", []
-            case _:
-                pass
-        self._told[key] = _Told(bare, self._next)
-        self._parts.append(bare)
-        self._next += 1
-        return [Open(0, self._next - 1, bare)]
+        told = self._told[key] = Told(part, len(self._told))
+        return [told.opening()]
 
     def _content_added(self, members: Members) -> list[Event]:
         key, part = _key(members), members.take("part")
@@ -191,23 +158,17 @@ class ResponsesReader:
     def _delta(self, members: Members, otherwise: AnyPart) -> list[Event]:
         key = _key(members)
         told = [] if key in self._told else self._open(key, otherwise)
-        return told + self._log(members) + self._grow(self._told[key], members.text("delta"))
+        return told + self._log(members) + self._told[key].grow(members.text("delta"))
 
     def _log(self, members: Members) -> list[Event]:
         entries = members.array("logprobs")
         self._logged = self._logged or bool(entries)
         return [Logprobs(0, {"content": entries})] if entries else []
 
-    def _grow(self, told: _Told, text: str) -> list[Event]:
-        if not text or not told.open:
-            return []
-        told.length += len(text)
-        return [Delta(0, told.index, text)]
-
     def _input_delta(self, members: Members) -> list[Event]:
         """Of arguments, of a custom tool's input, of reasoning: pieces of an item that was added."""
         told = self._told.get((members.whole("output_index") or 0, 0))
-        return self._grow(told, members.text("delta")) if told is not None else []
+        return told.grow(members.text("delta")) if told is not None else []
 
     def _summary_added(self, members: Members) -> list[Event]:
         return self._summarize(members, "")
@@ -217,25 +178,14 @@ class ResponsesReader:
 
     def _summarize(self, members: Members, text: str) -> list[Event]:
         told = self._told.get((members.whole("output_index") or 0, 0))
-        place = members.whole("summary_index") or 0
-        if told is None or not told.open or not 0 <= place <= len(told.summary):
-            return []
-        new = place == len(told.summary)
-        if new:
-            told.summary.append(0)
-        told.summary[place] += len(text)
-        return [Delta(0, told.index, text, place)] if text or new else []
+        return told.summarize(members.whole("summary_index") or 0, text) if told is not None else []
 
     def _annotated(self, members: Members) -> list[Event]:
         told = self._told.get(_key(members))
         value = members.take("annotation")
         if told is None or value is None or not isinstance(told.part, Text):
             return []
-        return self._cite(told, citation(value, "annotation"))
-
-    def _cite(self, told: _Told, cited: Citation) -> list[Event]:
-        told.citations += 1
-        return [Cited(0, told.index, cited)] if told.open else []
+        return told.cite(citation(value, "annotation"))
 
     def _done(self, members: Members) -> list[Event]:
         place, item = members.whole("output_index") or 0, members.take("item")
@@ -263,46 +213,10 @@ class ResponsesReader:
         events: list[Event] = []
         for number, part in enumerate(said_parts(item, "item", Found())):
             key = (place, number)
-            if isinstance(part, Special):
-                part.at = ""
-                events += [] if key in self._told else self._open(key, part)
-            elif key not in self._told:
+            if key not in self._told:
                 events += self._open(key, part)
-            told = self._told[key]
-            events += self._rest(told, part) + self._close(told)
+            events += self._told[key].close(part)
         return events
-
-    def _rest(self, told: _Told, part: AnyPart) -> list[Event]:
-        if type(part) is not type(told.part) or not told.open:
-            return []
-        match part:
-            case Reasoning():
-                return self._rest_of_reasoning(told, part)
-            case Text():
-                events = self._grow(told, part.text[told.length :])
-                missing = part.citations[told.citations :]
-                return events + [event for cited in missing for event in self._cite(told, cited)]
-            case Refused():
-                return self._grow(told, part.text[told.length :])
-            case ToolCall():
-                return self._grow(told, part.arguments[told.length :])
-            case _:
-                return []
-
-    def _rest_of_reasoning(self, told: _Told, part: Reasoning) -> list[Event]:
-        events: list[Event] = []
-        for place, text in enumerate(part.summary):
-            known = told.summary[place] if place < len(told.summary) else None
-            if known is None or text[known:]:
-                events.append(Delta(0, told.index, text[known or 0 :], place))
-        events += self._grow(told, part.text[told.length :])
-        if part.signature is not None:
-            events.append(Signed(0, told.index, part.signature))
-        return events
-
-    def _close(self, told: _Told) -> list[Event]:
-        was, told.open = told.open, False
-        return [Close(0, told.index)] if was else []
 
 
 def _key(members: Members) -> tuple[int, int]:

@@ -119,10 +119,7 @@ class Composer:
                 pass
 
     def _end(self) -> Told:
-        """Parts that nobody closed end with the answer."""
-        for index in sorted(self._held):
-            for event in (*self._held.pop(index), Close(0, index)):
-                self._write(event)
+        self._close_all()
         status = end(self.response, self._stop)
         self._output.end("incomplete" if status == "incomplete" else "completed")
         told, self._output.told = self._output.told, []
@@ -130,7 +127,16 @@ class Composer:
         self._over = True
         return [*told, self._lifecycle("response.incomplete" if status == "incomplete" else "response.completed")]
 
+    def _close_all(self) -> None:
+        """Parts that nobody closed end with the answer."""
+        for index in sorted(self._held):
+            for event in (*self._held.pop(index), Close(0, index)):
+                self._write(event)
+
     def _fail(self, failure: Failure) -> Told:
+        """What had been said stands in the response; no event tells of its end."""
+        self._close_all()
+        self._output.end("incomplete")
         self._over = True
         self.response["status"] = "failed"
         self.response["error"] = {"code": code_of(failure), "message": failure.message}
