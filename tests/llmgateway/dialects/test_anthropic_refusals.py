@@ -152,11 +152,15 @@ def test_a_vendor_that_lacks_something_is_not_sent_it() -> None:
         user(Image(url="https://e.com/a.png", at="a"), File(url="https://e.com/a.pdf", at="b"), Text(text="Hi")),
         tools=[Tool(name="f", strict=True, at="tools[0]")],
         format=Format("schema", schema={"type": "object"}),
+        top_k=5,
     )
 
-    body, losses = rendered(request, lacks=frozenset({"image_url", "file", "strict", "json_schema"}))
+    body, losses = rendered(request, lacks=frozenset({"image_url", "file", "strict", "json_schema", "top_k"}))
 
-    assert losses.fields == ["a", "b", "tools[0].strict", "response_format"]
+    assert losses.fields == ["top_k", "a", "b", "tools[0].strict", "response_format"]
+    assert "top_k" not in body
+    assert request.top_k == 5
+    assert rendered(request, lacks=frozenset({"image"}))[1].fields == ["a"]
     assert body["tools"] == [{"name": "f", "input_schema": {"type": "object", "properties": {}}}]
     assert "output_config" not in body
 

@@ -207,6 +207,13 @@ def test_options_find_their_slots() -> None:
     assert request.field("stop") == "stop_sequences"
 
 
+def test_an_effort_alone_is_named_as_it_was_written() -> None:
+    request = parsed({"messages": [], "output_config": {"effort": "low"}})
+
+    assert request.thinking == Thinking(effort="low")
+    assert request.field("thinking") == "output_config.effort"
+
+
 def test_the_forerunner_of_output_config_is_read_and_named_as_it_was_written() -> None:
     request = parsed({"messages": [], "output_format": {"type": "json_schema", "schema": {"type": "object"}}})
 

@@ -114,6 +114,8 @@ class Blocks:
         return {"type": "text", "text": part.text} if part.text else None
 
     def _image(self, part: Image) -> Block | None:
+        if "image" in self._lacks:
+            return self._drop(part, "it takes no images")
         if part.detail in ("low", "high"):
             self._losses.hint(f"{part.at}.detail")
         if part.file_id:

@@ -63,7 +63,9 @@ def output(given: Members, request: Request, rest: Rest) -> None:
     if config is not None:
         effort = config.text("effort")
         if effort in EFFORTS:
-            request.thinking = request.thinking or Thinking()
+            if request.thinking is None:
+                request.thinking = Thinking()
+                request.named["thinking"] = config.at("effort")
             request.thinking.effort = effort
         elif effort:
             rest.extra[config.at("effort")] = effort

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from llmgateway.proxy.conversation.losses import Losses
 from llmgateway.proxy.conversation.parts import Json
 from llmgateway.proxy.conversation.request import Request
@@ -32,9 +34,13 @@ LEAST_THINKING_TOP_P = 0.95
 """While it thinks, a model takes no lower top_p and no other sampler."""
 
 
+_UNASKED = Request()
+
+
 def render_request(request: Request, target: Target, losses: Losses) -> Json:
-    own = Own(request, losses)
     can, lacks = abilities(target.model), target.facts.lacks
+    request = _taken(request, lacks, losses)
+    own = Own(request, losses)
     blocks = Blocks(own, losses, lacks)
     body: dict[str, Json] = {"model": target.model}
     body["messages"] = Turns(blocks, own, losses, system_turns=can.system_turns).write(request)
@@ -51,6 +57,14 @@ def render_request(request: Request, target: Target, losses: Losses) -> Json:
     own.into(body, "")
     own.lose_rest()
     return body
+
+
+def _taken(request: Request, lacks: frozenset[str], losses: Losses) -> Request:
+    """Without the slots that the vendor refuses."""
+    said = [slot for slot in sorted(lacks) if hasattr(request, slot) and getattr(request, slot) != getattr(_UNASKED, slot)]
+    for slot in said:
+        losses.drop(request.field(slot), "its vendor does not take it")
+    return msgspec.structs.replace(request, **{slot: getattr(_UNASKED, slot) for slot in said}) if said else request
 
 
 def _sampling(request: Request, can: Abilities, body: dict[str, Json], losses: Losses) -> None:
