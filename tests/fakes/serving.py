@@ -65,7 +65,7 @@ def serving(app: App, *, lifespan: bool = False) -> Iterator[str]:
         app,
         lifespan="on" if lifespan else "off",
         http="h11",
-        ws="none",
+        ws="websockets-sansio",
         loop="asyncio",
         log_level="critical",
         access_log=False,

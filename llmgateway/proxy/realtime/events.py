@@ -98,7 +98,7 @@ class Ownership(NamedTuple):
         if _OWNED.isdisjoint(event.fields):
             return event.message
         changed = dict(event.fields)
-        rewritten = _HIDDEN.search(event.raw) is not None or self._own(changed, "model", event.raw)
+        rewritten = self._own(changed, "model", event.raw) or _HIDDEN.search(event.raw) is not None
         for part in ("session", "response"):
             if part not in changed:
                 continue
