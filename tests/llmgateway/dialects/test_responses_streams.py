@@ -223,6 +223,8 @@ def test_a_stream_that_is_cut_short_has_no_end() -> None:
     cut = stream[: stream.index(b"event: response.output_text.done")]
 
     assert not any(isinstance(event, Done | Stop) for event in read([cut]))
+    assert not any(isinstance(event, Done | Stop) for event in read([stream[:-9]]))
+    assert read([stream.rstrip()]) == read([stream])
 
 
 def test_a_provider_that_tells_no_deltas_is_read_from_its_items() -> None:

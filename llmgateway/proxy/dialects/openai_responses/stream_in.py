@@ -48,7 +48,11 @@ class ResponsesReader:
         return self._read(block) if block else []
 
     def finish(self) -> list[Event]:
-        return self._read(self._splitter.rest)
+        """The last event may lack the blank line behind it. One that breaks off says nothing: the stream was cut short."""
+        try:
+            return self._read(self._splitter.rest)
+        except Unreadable:
+            return []
 
     def _read(self, block: bytes) -> list[Event]:
         told: list[Event] = []
