@@ -174,4 +174,4 @@ class GeminiMeter(Meter):
             return event(body)
         if self._elements.closed:
             return b""
-        return (b"" if self._elements.empty else b",\r\n") + body + b"]"
+        return (b"[" if self._elements.empty else b",\r\n") + body + b"]"
