@@ -157,16 +157,15 @@ class RedisShelf:
         """Those that another worker had remembered before, as they stand. Sending a batch twice changes nothing."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for ident, (pin, fresh) in batch.items():
-                key = self._key(ident)
                 if pin is None:
-                    pipe.delete(key)
+                    pipe.delete(self._key(ident))
                 else:
-                    pipe.set(key, _encode(pin), nx=fresh, ex=KEPT_SECONDS)
-                if pin is not None and pin.open:
-                    pipe.sadd(self._open_key, ident)
-                else:
-                    pipe.srem(self._open_key, ident)
-            results = (await pipe.execute())[::2]
+                    pipe.set(self._key(ident), _encode(pin), nx=fresh, ex=KEPT_SECONDS)
+            if opened := [ident for ident, (pin, _) in batch.items() if pin is not None and pin.open]:
+                pipe.sadd(self._open_key, *opened)
+            if closed := [ident for ident, (pin, fresh) in batch.items() if not (fresh or (pin is not None and pin.open))]:
+                pipe.srem(self._open_key, *closed)
+            results = (await pipe.execute())[: len(batch)]
         clashing = [ident for (ident, write), result in zip(batch.items(), results, strict=True) if write.pin is not None and not result]
         if not clashing:
             return {}

@@ -7,18 +7,20 @@ For calls of models, which refer to stored things and give out ids of new ones:
                                                       raises NotFound, BadRequest, Unavailable
     first = await preferred(kit, key, reasoning_pins(fields))
                                                       the provider record to try first, None for any
-    Noticing(meter, take, stored=…)                   a meter that tells `take` which ids an answer gives out
-    remember(kit, key, made, provider=…, provider_name=…)
-                                                      they are the caller's from now on
+    noticing(kit, key, deployment, meter, fields)     a meter around the call's own, of an answer in the provider's own
+                                                      Responses dialect: the ids that it gives out become the caller's
+
+`routes()` are the addresses of everything that is stored, `watch.BatchWatch` settles batches that nobody fetches.
 """
 
 from llmgateway.proxy.stored.app import routes
-from llmgateway.proxy.stored.notices import Noticing, of_event, of_response
+from llmgateway.proxy.stored.notices import Noticing, noticing, of_event, of_response
 from llmgateway.proxy.stored.owners import owner_of, pinned, preferred, remember
 from llmgateway.proxy.stored.references import reasoning_pins, references
 
 __all__ = [
     "Noticing",
+    "noticing",
     "of_event",
     "of_response",
     "owner_of",

@@ -97,6 +97,7 @@ async def looked_at(visit: Visit, path: str, *, kind: str = BATCH, rewrite: Call
         await _settle_soon(visit, pin, told.body)
     request = visit.request
     headers = [*told.headers, *own_request_id(account, request), (b"x-request-id", request.id.encode())]
+    headers.append((b"x-customhouse-route", f"{account.place.provider}/batches; tries=1".encode("latin-1", "replace")))
     await respond(request.send, told.status, headers, rewrite(told.body))
 
 

@@ -4,14 +4,20 @@ its encrypted reasoning is known by. Read beside the answer, which is not touche
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from dataplane.call import Meter, Usage
 from dataplane.errors import HouseError, UpstreamFailed
+from dataplane.snapshot import KeyRecord
 from dataplane.sse import Splitter, data_of, events
-from llmgateway.proxy.stored.references import sealed_id
+from llmgateway.proxy.runtime import Deployment
+from llmgateway.proxy.stored.owners import remember
+from llmgateway.proxy.stored.references import Fields, sealed_id
+
+if TYPE_CHECKING:
+    from dataplane.kit import Kit
 
 Made = tuple[str, str]
 """An id and the kind of thing that it names."""
@@ -174,3 +180,15 @@ class Noticing(Meter):
     def _as_inner(self, out: bytes) -> bytes:
         self.failed, self.complete = self._inner.failed, self._inner.complete
         return out
+
+
+def noticing(kit: Kit, key: KeyRecord, place: Deployment, inner: Meter, fields: Fields) -> Noticing:
+    """For a call of the Responses API that is served by `place` in its own dialect: what its answer gives out becomes the
+    caller's, in a stream with its first event. `fields` are those of the call's body: with `store` false nothing is stored, and
+    only containers and encrypted reasoning are remembered."""
+
+    def take(made: list[Made]) -> None:
+        remember(kit, key, made, provider=place.provider_id, provider_name=place.provider)
+
+    store = fields.get("store")
+    return Noticing(inner, take, stored=store is None or bytes(memoryview(store)) != b"false")

@@ -167,7 +167,7 @@ def leg_to(
         content_type=content_type,
     )
     leg.body = body
-    leg.deployment = ""
+    leg.deployment = path.split("/")[1]
     return leg
 
 

@@ -8,7 +8,11 @@ from typing import Any
 import openai
 import pytest
 
+from dataplane.call import Meter
 from dataplane.pins import Pin
+from llmgateway.proxy import body as bodies
+from llmgateway.proxy import stored
+from llmgateway.proxy.stored.accounts import runtime_of
 from tests.fakes import answers
 from tests.fakes.house import House
 from tests.fakes.provider import Provider, said, streamed
@@ -138,3 +142,16 @@ def test_encrypted_reasoning_goes_back_to_the_account_that_made_it(house: House,
     owner.ask("POST", "/v1/responses/compact", json={"model": "gpt", "input": unknown})
     assert [json.loads(asked.body)["input"] for asked in second.asked[1:]] == [known]
     assert [json.loads(asked.body)["input"] for asked in vendor.provider.asked] == [unknown]
+
+
+@pytest.mark.parametrize(("fields", "status"), [({}, 200), ({"store": True}, 200), ({"store": None}, 200), ({"store": False}, 404)])
+def test_a_response_is_its_callers_from_the_first_event_of_its_stream(
+    fields: dict[str, Any], status: int, house: House, owner: Person, stranger: Person
+) -> None:
+    place = runtime_of(house.kit, house.kit.store.current).models["gpt"].deployments[0]
+    parsed = bodies.parse(json.dumps({"model": "gpt", **fields}).encode())
+    meter = stored.noticing(house.kit, house.contents.keys[house.key], place, Meter(), parsed)
+    first = answers.response_pieces()[0]
+    assert meter.feed(first[:20]) + meter.feed(first[20:]) == first
+    assert owner.ask("GET", "/v1/responses/resp_1").status_code == status
+    assert stranger.ask("GET", "/v1/responses/resp_1").status_code == 404
