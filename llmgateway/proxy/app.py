@@ -17,6 +17,7 @@ from llmgateway.proxy.dialects.anthropic_messages.meter import COUNT_TOKENS, MES
 from llmgateway.proxy.dialects.endpoint import Endpoint
 from llmgateway.proxy.dialects.openai_chat.meter import CHAT, EMBEDDINGS
 from llmgateway.proxy.dialects.openai_responses.meter import RESPONSES
+from llmgateway.proxy.gemini import GEMINI_PATH, GeminiGateway, is_google
 from llmgateway.proxy.inbound import Inbound
 from llmgateway.proxy.opening import open_call
 
@@ -57,12 +58,16 @@ def _handler(gateway: Gateway) -> Handler:
     return handle
 
 
+def _models(catalog: Handler, gemini: Handler) -> Handler:
+    def handle(kit: Kit, request: Request) -> Awaitable[None]:
+        return (gemini if is_google(request) else catalog)(kit, request)
+
+    return handle
+
+
 def routes() -> Routes:
-    try:
-        from llmgateway.proxy.gemini import GEMINI_PATH, GeminiGateway
-    except ImportError:
-        return Routes(exact={**{path: _handler(ModelGateway(endpoint)) for path, endpoint in ENDPOINTS.items()}, PATH: _handler(Catalog())}, prefixes=((PATH + "/", _handler(Catalog())),))
-    catalog, gemini = _handler(Catalog()), _handler(GeminiGateway())
+    gemini = _handler(GeminiGateway())
+    models = _models(_handler(Catalog()), gemini)
     exact = {path: _handler(ModelGateway(endpoint)) for path, endpoint in ENDPOINTS.items()}
-    exact |= {PATH: catalog, GEMINI_PATH: gemini}
-    return Routes(exact=exact, prefixes=((PATH + "/", catalog), (GEMINI_PATH + "/", gemini)))
+    exact |= {PATH: models, GEMINI_PATH: gemini}
+    return Routes(exact=exact, prefixes=((PATH + "/", models), (GEMINI_PATH + "/", gemini)))

@@ -17,6 +17,7 @@ from llmgateway.proxy.conversation.request import Request
 from llmgateway.proxy.dialects.endpoint import COUNT
 from llmgateway.proxy.inbound import Inbound
 from llmgateway.proxy.runtime import Runtime
+from llmgateway.proxy.translation.count import DIALECT_OF, WRITERS, asked
 
 BYTES_PER_TOKEN = 3.6
 """Of English text and code in today's vocabularies, from above."""
@@ -35,8 +36,6 @@ async def counted_here(inbound: Inbound, *, key: KeyRecord, snapshot: Snapshot, 
         raise unknown_model(inbound.model)
     if not model.deployments or model.tiers_for(endpoint.wire, COUNT):
         return False
-    from llmgateway.proxy.translation.count import DIALECT_OF, WRITERS, asked
-
     inbound.check()
     number = tokens(asked(inbound))
     body = msgspec.json.encode(WRITERS[DIALECT_OF[endpoint.wire]](number))

@@ -1,4 +1,5 @@
-"""/v1beta/models: Google's addresses, which name the model and the method, and its list of models."""
+"""/v1beta/models: Google's addresses, which name the model and the method, and its list of models. Google's SDK asks for the
+same below /v1 by now, where OpenAI's and Anthropic's list of models is: it is told by its headers and by the method."""
 
 from __future__ import annotations
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from dataplane.kit import Kit
 
 GEMINI_PATH = "/v1beta/models"
+V1_PATH = "/v1/models"
+_HEADERS = (b"x-goog-api-key", b"x-goog-api-client")
 
 METHODS: dict[str, tuple[Endpoint, bool]] = {
     "generateContent": (GENERATE_CONTENT, False),
@@ -34,14 +37,21 @@ METHODS: dict[str, tuple[Endpoint, bool]] = {
 _SERVED = ["generateContent", "countTokens", "embedContent"]
 
 
+def is_google(request: Request) -> bool:
+    """Whether what comes to /v1/models is meant for Google's API."""
+    return request.path.rpartition(":")[2] in METHODS or any(name in _HEADERS for name, _ in request.raw_headers)
+
+
 class GeminiGateway:
     plane = "llm"
 
     async def open(self, kit: Kit, request: Request, key: KeyRecord, snapshot: Snapshot) -> Call | None:
-        named = unquote(request.path[len(GEMINI_PATH) + 1 :])
+        base = GEMINI_PATH if request.path.startswith(GEMINI_PATH) else V1_PATH
+        named = unquote(request.path[len(base) + 1 :])
         model, colon, method = named.rpartition(":")
         if not colon or method not in METHODS:
-            return await _listed(request, key, snapshot, named)
+            await _listed(request, key, snapshot, named)
+            return None
         if request.method != "POST":
             raise MethodNotAllowed("This address takes POST.", headers=(("allow", "POST"),))
         endpoint, stream = METHODS[method]
@@ -70,5 +80,10 @@ async def _listed(request: Request, key: KeyRecord, snapshot: Snapshot, named: s
 
 
 def _told(record: ModelRecord) -> dict[str, object]:
-    told = {"name": f"models/{record.name}", "displayName": record.name, "version": "1", "supportedGenerationMethods": _SERVED}
+    told: dict[str, object] = {
+        "name": f"models/{record.name}",
+        "displayName": record.name,
+        "version": "1",
+        "supportedGenerationMethods": _SERVED,
+    }
     return told if record.max_output is None else {**told, "outputTokenLimit": record.max_output}

@@ -77,11 +77,11 @@ def flat_bounds(*names: str) -> Callable[[Fields], Bounds]:
 class Endpoint(NamedTuple):
     """`wire` is the wire dialect that its callers speak, `operation` what it does, where others can do that too.
 
-    `path` is its address upstream, with `{model}` where the address names the model. `content` is the field that carries
-    the prompt and its JSON types (None: it may stand in several); `bounds` reads what bounds the output; `inject` gives the fields that the gateway adds
-    for a stream; `rename(fields, model)` those that name the model inside of the body; `meter(injected)` makes the reader
-    of an answer; `beat` is what keeps a caller of a stream believing; `kept` are the headers of an answer, by their
-    beginnings, that its callers understand."""
+    `path` is its address upstream, with `{model}` where the address names the model; of a stream it is `stream_path` where
+    that differs. `content` is the field that carries the prompt and its JSON types (None: it may stand in several);
+    `bounds` reads what bounds the output; `free` says that nothing is charged for it. `inject` gives the fields that the
+    gateway adds for a stream; `rename(fields, model)` those that name the model inside of a body whose address names it;
+    `meter(injected)` makes the reader of an answer."""
 
     wire: str
     path: str

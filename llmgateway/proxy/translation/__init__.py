@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from llmgateway.proxy.dialects.endpoint import COUNT, GENERATE
 from llmgateway.proxy.translation.base import Translation
+from llmgateway.proxy.translation.count import count
+from llmgateway.proxy.translation.generate import generate
 
 if TYPE_CHECKING:
     from llmgateway.proxy.inbound import Inbound
@@ -14,12 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Translation", "translate"]
 
+_BY_OPERATION: dict[str, Callable[[Inbound, Deployment], Translation]] = {GENERATE: generate, COUNT: count}
+
 
 def translate(inbound: Inbound, deployment: Deployment) -> Translation:
     """Raises BadRequest for what the deployment's dialect can't express (unless its caller allows the loss), and for a body
     that is not of the caller's dialect."""
-    from llmgateway.proxy.translation.count import count
-    from llmgateway.proxy.translation.generate import generate
-
-    _BY_OPERATION: dict[str, Callable[[Inbound, Deployment], Translation]] = {GENERATE: generate, COUNT: count}
     return _BY_OPERATION[inbound.endpoint.operation](inbound, deployment)

@@ -11,11 +11,16 @@ from dataplane.errors import Garbled
 from llmgateway.proxy.conversation.losses import Losses
 from llmgateway.proxy.conversation.parts import Json
 from llmgateway.proxy.conversation.request import Request
-from llmgateway.proxy.dialects.anthropic_messages import count as anthropic
+from llmgateway.proxy.dialects.anthropic_messages.count import count_answer as anthropic_answer
+from llmgateway.proxy.dialects.anthropic_messages.count import parse_count as parse_anthropic
+from llmgateway.proxy.dialects.anthropic_messages.count import render_count as render_anthropic
 from llmgateway.proxy.dialects.anthropic_messages.meter import VERSION
 from llmgateway.proxy.dialects.dialect import Target, Unreadable
 from llmgateway.proxy.dialects.endpoint import UNREADABLE
-from llmgateway.proxy.dialects.gemini import count as gemini
+from llmgateway.proxy.dialects.gemini.count import count_answer as gemini_answer
+from llmgateway.proxy.dialects.gemini.count import parse_count as parse_gemini
+from llmgateway.proxy.dialects.gemini.count import parse_count_request
+from llmgateway.proxy.dialects.gemini.count import render_count as render_gemini
 from llmgateway.proxy.dialects.table import DIALECTS
 from llmgateway.proxy.paths import filled
 from llmgateway.proxy.providers import GEMINI, MESSAGES, OPERATIONS, RESPONSES
@@ -73,15 +78,15 @@ def _input_tokens(body: Json) -> int:
     return found
 
 
-READERS: dict[str, Callable[[Json], int]] = {MESSAGES: anthropic.parse_count, GEMINI: gemini.parse_count, RESPONSES: _input_tokens}
-WRITERS: dict[str, Callable[[int], Json]] = {MESSAGES: anthropic.count_answer, GEMINI: gemini.count_answer}
+READERS: dict[str, Callable[[Json], int]] = {MESSAGES: parse_anthropic, GEMINI: parse_gemini, RESPONSES: _input_tokens}
+WRITERS: dict[str, Callable[[int], Json]] = {MESSAGES: anthropic_answer, GEMINI: gemini_answer}
 
 
 def asked(inbound: Inbound) -> Request:
     """What is to be counted. Raises BadRequest."""
     body = msgspec.json.decode(inbound.body)
     if DIALECT_OF[inbound.endpoint.wire] == GEMINI:
-        return gemini.parse_count_request(body, inbound.model)
+        return parse_count_request(body, inbound.model)
     return DIALECTS[MESSAGES].parse_request(body, inbound.model, False)
 
 
@@ -92,10 +97,10 @@ def count(inbound: Inbound, deployment: Deployment) -> Count:
     losses, request = Losses(target.label), asked(inbound)
     match target.dialect:
         case "anthropic":
-            path, body = "/messages/count_tokens", anthropic.render_count(request, target, losses)
+            path, body = "/messages/count_tokens", render_anthropic(request, target, losses)
         case "gemini":
             path = deployment.prefix + filled("/models/{model}:countTokens", deployment.model)
-            body = gemini.render_count(request, target, losses)
+            body = render_gemini(request, target, losses)
         case _:
             whole = DIALECTS[RESPONSES].render_request(request, target, losses)
             path, body = "/responses/input_tokens", {name: value for name, value in whole.items() if name not in _GENERATED}
