@@ -107,5 +107,5 @@ class Members:
         return [Members(item, f"{self.path(name)}[{place}]", self.wrong) for place, item in enumerate(self.array(name))]
 
     def left(self) -> dict[str, Json]:
-        """What has no reader, by its path."""
-        return {self.path(name): value for name, value in self._left.items()}
+        """What has no reader and says something, by its path."""
+        return {self.path(name): value for name, value in self._left.items() if value is not None}

@@ -53,7 +53,7 @@ def parse_embed(body: Json) -> EmbedRequest:
     for name in HINTS:
         if name in whole:
             request.hints[name] = whole.take(name)
-    request.extra |= {path: value for path, value in whole.left().items() if value is not None}
+    request.extra |= whole.left()
     return request
 
 
