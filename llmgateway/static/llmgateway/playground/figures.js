@@ -1,5 +1,5 @@
 // What an answer took and cost, in figures.
-const WAITS = [150, 300, 600, 1000, 1500, 2500];
+const WAITS = [400, 600, 1000, 1500, 2500];
 
 export function seconds(ms) {
     return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10000 ? 2 : 1)} s`;

@@ -174,6 +174,7 @@ class Turn {
         const text = JSON.stringify(body, null, 1).replaceAll("'", "'\\''");
         const command = `curl -N ${base}/v1/chat/completions \\\n  -H "authorization: Bearer $CUSTOMHOUSE_KEY" \\\n  -H "content-type: application/json" \\\n  -d '${text}'`;
         const box = this.#element.querySelector(".pg-code");
+        box.parentElement.addEventListener("toggle", () => box.scrollIntoView({ block: "nearest" }));
         box.querySelector("code").textContent = command.replace(/(data:image\/[a-z]+;base64,.{24})[^"]*/g, "$1…");
         box.querySelector("button").addEventListener("click", async (event) => {
             try {
