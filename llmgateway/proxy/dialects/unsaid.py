@@ -29,12 +29,11 @@ SLOTS = (
     "answers",
     "format",
     "thinking",
-    "verbosity",
     "modalities",
     "audio",
-    "prediction",
 )
-HINTS = ("user", "service_tier", "cache", "cache_key")
+HINTS = ("user", "service_tier", "cache", "cache_key", "verbosity", "prediction")
+"""How an answer is made, or how wordy it is: the call is worth making without."""
 
 NEUTRAL: dict[str, tuple[object, ...]] = {
     "parallel_tools": (True,),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llmgateway.proxy.conversation.customs import as_functions, custom_names
+from llmgateway.proxy.conversation.demotion import demoted, instructions_inside
 from llmgateway.proxy.conversation.losses import Losses
 from llmgateway.proxy.conversation.parts import Json
 from llmgateway.proxy.conversation.request import Request
@@ -110,6 +111,11 @@ def _written(request: Request, wire: str, deployment: Deployment) -> Written:
     if wire == CHAT:
         request = msgspec.structs.replace(request, stream_usage=request.stream and deployment.facts.usage_option)
     body = DIALECTS[wire].render_request(request, target, losses)
+    if inside := [place for place in instructions_inside(request) if place in losses.fields]:
+        losses = Losses(target.label)
+        body = DIALECTS[wire].render_request(demoted(request, inside), target, losses)
+        for place in inside:
+            losses.hint(f"{place}.role")
     if wire == RESPONSES:
         _keep_nothing(body, deployment)
     return Written(wire, body, losses, customs)

@@ -56,7 +56,6 @@ def asking(*messages: Message, **slots: Any) -> Request:
         ({"answers": 2}, "n"),
         ({"audio": AudioOut("alloy")}, "audio"),
         ({"modalities": ["text", "audio"]}, "modalities"),
-        ({"verbosity": "low"}, "verbosity"),
         ({"temperature": 1.5}, "temperature"),
         ({"temperature": 0.5, "top_p": 0.5}, "top_p"),
         ({"temperature": 0.5, "thinking": Thinking(effort="low")}, "temperature"),

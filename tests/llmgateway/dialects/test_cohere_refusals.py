@@ -68,8 +68,6 @@ def said(*parts: AnyPart, role: str = USER) -> Request:
         ({"top_logprobs": 3}, "top_logprobs"),
         ({"logit_bias": {"1": 5}}, "logit_bias"),
         ({"answers": 2}, "n"),
-        ({"verbosity": "high"}, "verbosity"),
-        ({"prediction": {"type": "content"}}, "prediction"),
         ({"temperature": 1.5}, "temperature"),
         ({"presence_penalty": -1.0}, "presence_penalty"),
         ({"frequency_penalty": 1.5}, "frequency_penalty"),
@@ -82,7 +80,6 @@ def said(*parts: AnyPart, role: str = USER) -> Request:
         ({"tools": [VendorTool(vendor="anthropic", kind="web_search", raw={}, at="tools[0]")]}, "tools[0]"),
         ({"tools": [NOW, THEN], "tool_choice": ToolChoice("tool", ["now"])}, "tool_choice"),
         ({"tools": [NOW, THEN], "tool_choice": ToolChoice("any", ["now"])}, "tool_choice"),
-        ({"tools": [Tool(name="a", strict=True, at="tools[0]"), Tool(name="b", at="tools[1]")]}, "tools[0].strict"),
     ],
 )
 def test_a_slot_without_a_place_is_refused_by_its_callers_name(slots: dict[str, Any], field: str) -> None:
@@ -166,6 +163,23 @@ def test_one_tool_that_must_be_called_is_forced_as_all_are() -> None:
     body, losses = write(asked(tools=[NOW], tool_choice=ToolChoice("tool", ["now"])))
     assert body["tool_choice"] == "REQUIRED"
     assert body["tools"] == [{"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}]
+    assert losses.fields == []
+
+
+@pytest.mark.parametrize(
+    ("strict", "written"),
+    [
+        ((True, None), True),
+        ((True, False), True),
+        ((True, True), True),
+        ((False, False), False),
+        ((None, False), None),
+        ((None, None), None),
+    ],
+)
+def test_where_one_tool_is_strict_all_are(strict: tuple[bool | None, ...], written: bool | None) -> None:
+    body, losses = write(asked(tools=[Tool(name=f"t{n}", strict=one) for n, one in enumerate(strict)]))
+    assert body.get("strict_tools") is written
     assert losses.fields == []
 
 

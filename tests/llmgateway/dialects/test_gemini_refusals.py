@@ -120,8 +120,6 @@ def test_a_part_that_google_can_not_be_told_is_named(part: Any, why: str) -> Non
     [
         ({"min_p": 0.1}, "min_p"),
         ({"logit_bias": {"5": 1}}, "logit_bias"),
-        ({"verbosity": "low"}, "text.verbosity"),
-        ({"prediction": {"type": "content"}}, "prediction"),
         ({"audio": AudioOut(voice="Kore", format="mp3")}, "audio.format"),
         ({"extra": {"web_search_options": {}}}, "web_search_options"),
         ({"tools": [Tool(name="t", custom=True, at="tools[0]")]}, "tools[0]"),

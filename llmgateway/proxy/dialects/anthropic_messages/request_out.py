@@ -155,6 +155,6 @@ def _unsaid(request: Request, losses: Losses) -> None:
     if [mode for mode in request.modalities if mode.lower() != "text"]:
         losses.drop(request.field("modalities"), "models only write")
     if request.verbosity not in ("", "medium"):
-        losses.drop(request.field("verbosity"), "there is no length to choose")
+        losses.hint(request.field("verbosity"))
     if request.prediction is not None:
         losses.hint(request.field("prediction"))
