@@ -15,7 +15,7 @@ from dataplane.errors import BadRequest
 from llmgateway.proxy.conversation.answer import FILTER, Answer, Candidate
 from llmgateway.proxy.conversation.events import Event, Fold, fold
 from llmgateway.proxy.conversation.losses import Losses
-from llmgateway.proxy.conversation.parts import Audio, Reasoning, Refused, ToolCall, same
+from llmgateway.proxy.conversation.parts import Audio, Reasoning, Refused, Text, ToolCall, same
 from llmgateway.proxy.conversation.request import Request
 from llmgateway.proxy.dialects.dialect import Unreadable
 from llmgateway.proxy.dialects.openai_chat.codec import DIALECT
@@ -27,9 +27,16 @@ FOREIGN = ("anthropic", "gemini", "openai-responses", "bedrock", "cohere")
 
 plain = drawn.plain_texts() | drawn.tool_calls()
 summarized = st.builds(Reasoning, summary=st.lists(drawn.texts, min_size=1, max_size=3), id=drawn.ids, signature=drawn.signatures(FOREIGN))
+signed_texts = st.builds(Text, text=drawn.texts | st.just(""), signature=drawn.signatures(FOREIGN))
 signed_calls = st.builds(ToolCall, id=drawn.ids, name=drawn.names, arguments=drawn.arguments, signature=drawn.signatures(FOREIGN))
 everything = st.one_of(
-    drawn.plain_texts(cited=True), drawn.tool_calls(), drawn.reasoning(FOREIGN), drawn.open_reasoning, summarized, signed_calls
+    drawn.plain_texts(cited=True),
+    drawn.tool_calls(),
+    drawn.reasoning(FOREIGN),
+    drawn.open_reasoning,
+    summarized,
+    signed_calls,
+    signed_texts,
 )
 caught = st.builds(Candidate, parts=st.lists(drawn.refusals, min_size=1, max_size=2), stop=st.just(FILTER))
 any_usage = drawn.usages(audio=True).map(lambda usage: usage | {"cache_write_1h": 0})
@@ -83,28 +90,19 @@ def test_what_a_caller_sends_back_has_every_signature_in_its_place(candidate: Ca
 
 
 def shaped(parts: list[Any]) -> list[Any]:
-    """Reasoning and signatures in their order among the calls, and the text that was said before each of them. The order
-    of a text and a call with no reasoning between them is not kept."""
-    shapes, text = [], ""
-    for part in joined(parts):
-        text += getattr(part, "text", "") if not isinstance(part, Reasoning) else ""
-        if isinstance(part, Reasoning | ToolCall):
-            shapes.append(part)
-    thoughts = [part for part in shapes if isinstance(part, Reasoning)]
-    calls = [part for part in shapes if isinstance(part, ToolCall)]
-    return [merged(thoughts), calls, text]
-
-
-def merged(thoughts: list[Reasoning]) -> list[Reasoning]:
-    """Open reasoning that follows open reasoning is one text."""
-    made: list[Reasoning] = []
-    for part in thoughts:
-        bare = part.signature is None and not part.summary
-        if made and bare and made[-1].signature is None and not made[-1].summary:
-            made[-1] = Reasoning(text=made[-1].text + part.text)
+    """Reasoning with how much was said and called before it, the calls, the text, and what is signed of it. The order of a
+    text and a call with no reasoning between them is not kept."""
+    thoughts, called, text, signed = [], [], "", []
+    for part in parts:
+        bare = msgspec.structs.replace(part, at="")
+        if isinstance(part, Reasoning):
+            thoughts.append((bare, len(text), len(called)))
+        elif isinstance(part, ToolCall):
+            called.append(bare)
         else:
-            made.append(part)
-    return made
+            signed += [(len(text), part.signature)] if part.signature is not None else []
+            text += part.text
+    return [thoughts, called, text, signed]
 
 
 @QUICK

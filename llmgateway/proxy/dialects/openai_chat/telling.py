@@ -177,9 +177,13 @@ class Telling:
         return made
 
     def _end_call(self, told: _Told, part: ToolCall) -> list[Made]:
+        """The official SDK wants arguments in every fragment of a call, so a signature comes with empty ones."""
         made = self._arguments(part, told.number, "{}") if not told.length and not part.custom else []
         own = signed(part)
-        return [*made, {"tool_calls": [{"index": told.number, **own}]}] if own and not self._legacy else made
+        if not own or self._legacy:
+            return made
+        inner = {"custom": {"input": ""}} if part.custom else {"function": {"arguments": ""}}
+        return [*made, {"tool_calls": [{"index": told.number, **inner, **own}]}]
 
     def _end(self, index: int) -> list[Made]:
         told = self._told[index]
@@ -188,7 +192,8 @@ class Telling:
         made = self._annotations(told, text)
         part, calls = told.part, sum(isinstance(other.part, ToolCall) for other in before)
         if isinstance(part, Reasoning):
-            needed = not details.plain(part) or self._entries or text or calls
+            first = not any(isinstance(other.part, Reasoning) for other in before)
+            needed = not (first and details.plain(part)) or self._entries or text or calls
             entry = details.entry(part, self._entries) if needed else None
         else:
             entry = details.carrier(part, self._entries, empty=isinstance(part, Text) and not told.length)
