@@ -91,7 +91,7 @@ def parse_error(status: int, body: bytes) -> Failure:
         value = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         value = None
-    if value is None or value in ("", {}, []):
+    if value is None:
         text = _page(body)
         return Failure(status=status, kind=_kind(status, "", "", text), message=text or f"The upstream answered {status}.")
     return failure_of(value, status)
