@@ -1,7 +1,8 @@
 """A request, written for Cohere's chat (v2).
 
-Tools are offered all or none, strict all or none, and forced all or none; what asks for less is refused. An effort of
-reasoning has no place (its models reason unless told not to, within a budget): it is told as a hint.
+Tools are forced all or none; what asks for less is refused. They are strict all or none: where one is to be, all are, for a
+model that keeps to the others' definitions does what was asked too. An effort of reasoning has no place (its models reason
+unless told not to, within a budget): it is told as a hint.
 """
 
 from __future__ import annotations
@@ -83,11 +84,8 @@ def _tools(request: Request, losses: Losses) -> dict[str, Json]:
         return body
     body["tools"] = [{"type": "function", "function": _function(tool)} for tool in offered]
     strict = {tool.strict for tool in offered}
-    if strict in ({True}, {False}):
-        body["strict_tools"] = strict.pop()
-    for tool in offered if True in strict else ():
-        if tool.strict:
-            losses.drop(f"{tool.at}.strict", "all of its tools are strict or none is")
+    if True in strict or strict == {False}:
+        body["strict_tools"] = True in strict
     return body
 
 
