@@ -108,7 +108,7 @@ class ModelCall(Call):
     def _leg(self, deployment: Deployment) -> Leg:
         inbound = self._inbound
         translation: Translation | None = None
-        if inbound.endpoint.wire in deployment.wires:
+        if inbound.endpoint.wire in deployment.wires and not inbound.sealed:
             headers = inbound.forwarded()
             path = deployment.prefix + filled(inbound.path, deployment.model)
             body, query = inbound.rewritten(deployment.model), inbound.query()

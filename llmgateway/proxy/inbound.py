@@ -6,7 +6,8 @@ from dataplane.asgi import Request
 from llmgateway.proxy import body as bodies
 from llmgateway.proxy.body import Fields
 from llmgateway.proxy.conversation.request import Request as Conversation
-from llmgateway.proxy.dialects.endpoint import Endpoint
+from llmgateway.proxy.conversation.seals import BASE64_MARK, MARK
+from llmgateway.proxy.dialects.endpoint import GENERATE, Endpoint
 
 
 class Inbound:
@@ -41,6 +42,12 @@ class Inbound:
         self.lossy = self.request.headers.get(LOSSY) == b"allow"
 
     @property
+    def sealed(self) -> bool:
+        """Whether it carries another vendor's signatures, sealed for the way through its caller: such a body must not pass
+        as it is, for nobody upstream can read them."""
+        return self.endpoint.operation == GENERATE and any(mark in self.body for mark in SEALS)
+
+    @property
     def path(self) -> str:
         return self.endpoint.stream_path if self.stream and self.endpoint.stream_path else self.endpoint.path
 
@@ -69,4 +76,5 @@ class Inbound:
         return bodies.rewrite(self.body, self.fields, owned)
 
 
+SEALS = (f'"{MARK}'.encode(), f'"{BASE64_MARK}'.encode())
 LOSSY = b"x-customhouse-lossy"

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from llmgateway.proxy.conversation.parts import Signature
 
 MARK = "ch1."
+BASE64_MARK = "Y2gxL"
+"""The same in dialects whose signatures are bytes (Gemini's)."""
 
 
 class Sealed(NamedTuple):

@@ -45,8 +45,10 @@ class Generation(Translation):
         self.writer = writer_array if array else self.caller.writer
         self.beat = inbound.endpoint.meter(False).beat
         path, query = route_to(written.wire, deployment, stream=self.stream)
-        headers = [(name, value) for name, value in inbound.forwarded() if name == "user-agent"]
-        if written.wire == MESSAGES:
+        forwarded = inbound.forwarded()
+        own = written.wire == inbound.endpoint.wire
+        headers = forwarded if own else [(name, value) for name, value in forwarded if name == "user-agent"]
+        if written.wire == MESSAGES and not own:
             headers.append(("anthropic-version", VERSION))
         super().__init__(path=path, query=query, body=msgspec.json.encode(written.body), dropped=written.losses.header(), headers=headers)
 
@@ -85,16 +87,17 @@ def generate(inbound: Inbound, deployment: Deployment) -> Generation:
     if inbound.parsed is None:
         inbound.parsed = caller.parse_request(body, inbound.model, inbound.stream)
     request = inbound.parsed
-    written = _best(request, deployment)
+    own = inbound.endpoint.wire
+    written = _best(request, deployment, (own,) if own in deployment.wires else deployment.facts.wires)
     written.losses.check(allowed=inbound.lossy)
     asked = Asked(request=request, body=body, model=inbound.model, id=inbound.request.id, created=int(time.time()))
     return Generation(inbound, deployment, written, asked)
 
 
-def _best(request: Request, deployment: Deployment) -> Written:
-    """In the first of the deployment's wire dialects that says all of it, else in the one that loses the least."""
+def _best(request: Request, deployment: Deployment, wires: tuple[str, ...]) -> Written:
+    """In the first of these wire dialects that says all of it, else in the one that loses the least."""
     tried: list[Written] = []
-    for wire in deployment.facts.wires:
+    for wire in wires:
         written = _written(request, wire, deployment)
         if not written.losses.fields:
             return written

@@ -9,11 +9,8 @@ import binascii
 from typing import NamedTuple
 
 from llmgateway.proxy.conversation.parts import AnyPart, Reasoning, Signature
-from llmgateway.proxy.conversation.seals import Sealed, unwrap, wrap
+from llmgateway.proxy.conversation.seals import BASE64_MARK, Sealed, unwrap, wrap
 from llmgateway.proxy.dialects.gemini.names import VENDOR
-
-_SEAL = "Y2gxL"
-"""How the base64 of every seal begins."""
 
 UNCHECKED = base64.b64encode(b"skip_thought_signature_validator").decode()
 """Google's value for a call that no Gemini model made: models from 3 on refuse a step whose first call is unsigned."""
@@ -29,7 +26,7 @@ class Read(NamedTuple):
 def read(value: str | None) -> Read:
     if value is None:
         return Read(None, "")
-    sealed = _unseal(value) if value.startswith(_SEAL) else None
+    sealed = _unseal(value) if value.startswith(BASE64_MARK) else None
     return Read(sealed.signature, sealed.kind) if sealed is not None else Read(Signature(VENDOR, value), "")
 
 
