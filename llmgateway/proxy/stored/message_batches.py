@@ -29,6 +29,9 @@ from llmgateway.proxy.stored.wires import ANTHROPIC
 
 KIND, ROOT = "message_batch", "/v1/messages/batches"
 _ONE = "/messages/batches/{}"
+MAX_ORDER = 64 * 1024 * 1024
+"""Bytes of an order, which is held in memory: a quarter of what the vendor takes. Larger ones are to be ordered in parts."""
+
 _CALL = Kind("/v1/messages", MESSAGES)
 _RESULTS = re.compile(rb'("results_url"\s*:\s*)"[^"]*/([A-Za-z0-9_.-]+)/results"')
 _requests = msgspec.json.Decoder(list[bodies.Fields])
@@ -68,7 +71,7 @@ class Requests(BatchCalls):
 
 
 async def _ordered(visit: Visit) -> Call:
-    _, fields = await visit.body()
+    _, fields = await visit.body(limit=MAX_ORDER)
     raw = fields.get("requests")
     if raw is None:
         raise BadRequest("The field requests is required.", param="requests", code="missing_field")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 
 from dataplane.pins import Pin
@@ -38,7 +40,8 @@ class FileNote(msgspec.Struct, omit_defaults=True):
 
 
 class Order(msgspec.Struct, omit_defaults=True):
-    """A batch under way: what it was ordered with, and whom its usage is told of. `wire` names how it is read."""
+    """A batch under way: what it was ordered with, and whom its usage is told of. `wire` names how it is read, `at` is Unix
+    time of the order."""
 
     wire: str
     request_id: str
@@ -47,6 +50,7 @@ class Order(msgspec.Struct, omit_defaults=True):
     key_name: str
     principal: PrincipalRecord
     team_name: str = ""
+    at: float = 0.0
 
     def key_record(self) -> KeyRecord:
         """Who pays, as the limits know it; the key itself may be gone by now."""
@@ -72,4 +76,4 @@ def written(note: FileNote | Order) -> str:
 def ordered_by(key: KeyRecord, snapshot: Snapshot, *, wire: str, request_id: str, models: dict[str, Priced]) -> Order:
     principal = key.principal
     team = snapshot.teams.get(principal.team or 0)
-    return Order(wire, request_id, models, key.id, key.name, principal, team.name if team is not None else "")
+    return Order(wire, request_id, models, key.id, key.name, principal, team.name if team is not None else "", time.time())

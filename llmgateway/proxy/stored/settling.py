@@ -19,7 +19,7 @@ import msgspec
 
 from dataplane import money
 from dataplane.call import Leg, Usage
-from dataplane.errors import UpstreamFailed
+from dataplane.errors import JournalFull, UpstreamFailed
 from dataplane.events import Intent, UsageEvent
 from dataplane.money import Rates
 from dataplane.pins import Pin
@@ -154,7 +154,11 @@ def _write(kit: Kit, ident: str, pin: Pin, order: Order, *, ended: Ended, model:
     }
     price = "" if rates is None else rates.ref
     admission = kit.limits.owe(order.key_record(), model=priced.alias)
-    kit.journal.intent(Intent(**common, price=price, accounts=admission.accounts, estimate=usage))
+    try:
+        kit.journal.intent(Intent(**common, price=price, accounts=admission.accounts, estimate=usage))
+    except JournalFull:
+        admission.settle(None, 0)
+        raise
     cost = None if charge is None else money.atto_to_text(charge)
     kit.journal.settle(UsageEvent(**common, outcome="ok", status=200, usage=usage, cost=cost, price=price or None))
     tokens = usage.get("input", 0) + usage.get("cached_read", 0) + usage.get("output", 0)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from dataplane.asgi import Headers, Request
+from dataplane.asgi import MAX_BODY, Headers, Request
 from dataplane.call import Call
 from dataplane.errors import HouseError, MethodNotAllowed, NotFound
 from dataplane.kit import Handler, Routes
@@ -24,7 +24,6 @@ from llmgateway.proxy.stored.references import references
 if TYPE_CHECKING:
     from dataplane.kit import Kit
 
-MAX_BODY = 64 * 1024 * 1024
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 
 Refuse = Callable[[Request, HouseError], tuple[int, Headers, bytes]]
@@ -53,9 +52,9 @@ class Visit(NamedTuple):
             return accounts.account_at(self.runtime, self.snapshot.allowed(self.key), provider, ids[0])
         return accounts.account_for(self.runtime, self.request, self.key, self.snapshot, what=what)
 
-    async def body(self) -> tuple[bytes, bodies.Fields]:
+    async def body(self, *, limit: int = MAX_BODY) -> tuple[bytes, bodies.Fields]:
         """The JSON object that was sent, b"" and no members where nothing was. Raises BadRequest and PayloadTooLarge."""
-        body = await self.request.body(limit=MAX_BODY)
+        body = await self.request.body(limit=limit)
         return body, bodies.parse(body) if body else {}
 
 

@@ -6,7 +6,10 @@ import asyncio
 import contextlib
 import logging
 import random
+import time
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from dataplane.errors import HouseError
 from dataplane.pins import Pin
@@ -22,6 +25,9 @@ log = logging.getLogger("customhouse.batches")
 
 EVERY = 60.0
 """Seconds between two looks at one batch, by whichever worker."""
+
+GONE_AFTER = 3 * 86_400.0
+"""Seconds after its order in which a batch has long ended: one that its provider does not know by then is given up."""
 
 
 class BatchWatch:
@@ -61,6 +67,9 @@ class BatchWatch:
         told = await ask(leg_of(place_of(self._kit, pin), wire.path.format(ident), wire))
         if told.status >= 400:
             log.warning("the batch %s can't be looked at: %s answered %d", ident, pin.provider_name, told.status)
+            if told.status in (404, 410) and time.time() - order.at > GONE_AFTER:
+                log.error("the batch %s is gone at %s: what it used will never be known", ident, pin.provider_name)
+                self._kit.pins.remember(ident, msgspec.structs.replace(pin, open=False))
             return False
         return await settle(self._kit, ident, batch_in(told.body))
 

@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
+from dataplane.errors import JournalFull
+from dataplane.events import Intent
 from dataplane.pins import Pins
 from dataplane.pins_file import FileShelf
 from llmgateway.proxy import stored
+from llmgateway.proxy.stored import watch
 from llmgateway.proxy.stored.settling import event_id
 from llmgateway.proxy.stored.watch import BatchWatch
 from tests.fakes import answers
@@ -250,3 +253,32 @@ def test_an_order_that_the_provider_refuses_is_no_batch(house: House, owner: Per
     answer = owner.ask("POST", "/v1/batches", json={"input_file_id": file})
     assert (answer.status_code, answer.json()) == (400, {"error": {"message": "no"}})
     assert look(house) == 0
+
+
+def test_a_batch_that_its_provider_does_not_know_any_more_is_given_up_in_the_end(
+    house: House, owner: Person, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = ordered(owner, line())
+    vendor.answers(f"GET /batches/{batch}", {"error": {"message": "unknown"}}, status=404)
+    assert look(house) == 0
+    assert [ident for ident, _ in house.kit.pins._open.items()] == [batch]
+    monkeypatch.setattr(watch, "GONE_AFTER", -1.0)
+    assert look(house) == 0
+    assert house.kit.pins._open == {}
+
+
+def test_a_full_journal_leaves_a_batch_to_be_settled_later(
+    house: House, owner: Person, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = ordered(owner, line())
+    ends(vendor, batch, result("gpt-real"))
+
+    def full(intent: Intent) -> None:
+        raise JournalFull("The journal is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.journal, "intent", full)
+        assert owner.ask("GET", f"/v1/batches/{batch}").status_code == 200
+    assert house.journaled() == []
+    assert look(house) == 1
+    assert house.settled().usage["requests"] == 1
