@@ -59,7 +59,7 @@ GOOGLE_SCHEMAS = st.recursive(
     | st.just({"type": "STRING", "enum": ["a", "b"], "nullable": True}),
     lambda inner: (
         st.fixed_dictionaries({"type": st.just("ARRAY"), "items": inner}, optional={"minItems": st.just(1)})
-        | st.fixed_dictionaries({"anyOf": st.lists(inner, min_size=1, max_size=2)})
+        | st.fixed_dictionaries({"anyOf": st.lists(inner, min_size=1, max_size=2)}, optional={"nullable": st.just(True)})
         | st.fixed_dictionaries(
             {"type": st.just("OBJECT"), "properties": st.dictionaries(made.names, inner, max_size=2)},
             optional={"required": st.just(["a"]), "propertyOrdering": st.just(["a"])},

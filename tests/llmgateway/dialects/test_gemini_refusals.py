@@ -12,6 +12,7 @@ from llmgateway.proxy.conversation.parts import (
     Cache,
     File,
     Image,
+    Reasoning,
     Refused,
     Special,
     Text,
@@ -81,13 +82,26 @@ def test_a_conversation_of_another_dialect_is_written_as_google_expects_it() -> 
     assert losses.hints == ["messages[0].content[0].cache_control", "tools[0].strict", "metadata.user_id", "parallel_tool_calls"]
 
 
-def test_a_message_without_parts_says_an_empty_text() -> None:
-    body, losses = written(conversation(user()))
+PLACE = "messages[7].content[1]"
+
+
+@pytest.mark.parametrize("parts", [[], [Text(text="")]], ids=["none", "an empty one"])
+def test_a_message_without_parts_says_an_empty_text(parts: list[Any]) -> None:
+    body, losses = written(conversation(user(*parts)))
     assert body["contents"] == [{"role": "user", "parts": [{"text": ""}]}]
     assert losses.fields == []
 
 
-PLACE = "messages[7].content[1]"
+def test_an_empty_text_beside_a_call_is_left_out() -> None:
+    body, losses = written(conversation(user(Text(text="Hi")), model(Text(text=""), ToolCall(id="a", name="f"))))
+    assert body["contents"][1]["parts"] == [{"functionCall": {"id": "a", "name": "f", "args": {}}}]
+    assert losses.fields == []
+
+
+def test_a_message_of_nothing_but_foreign_thoughts_is_left_out() -> None:
+    body, losses = written(conversation(user(Text(text="Hi")), model(Reasoning(text="hm", at=PLACE)), user(Text(text="Go"))))
+    assert body["contents"] == [{"role": "user", "parts": [{"text": "Hi"}, {"text": "Go"}]}]
+    assert losses.hints == [PLACE]
 
 
 @pytest.mark.parametrize(

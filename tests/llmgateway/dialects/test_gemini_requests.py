@@ -170,6 +170,14 @@ def snaked(value: Any) -> Any:
     return [snaked(item) for item in value] if isinstance(value, list) else value
 
 
+def test_an_answer_that_is_one_of_an_enumeration_comes_back_whole() -> None:
+    config = {"responseMimeType": "text/x.enum", "responseSchema": {"type": "STRING", "enum": ["a", "b"]}}
+    request = parsed({"contents": [HELLO], "generationConfig": config})
+    assert request.extra == {"generationConfig.responseMimeType": "text/x.enum"}
+    body, losses = written(request)
+    assert (body["generationConfig"], losses.fields) == (config, [])
+
+
 def test_a_refusal_names_a_field_as_its_caller_spelled_it() -> None:
     request = parsed({"contents": [HELLO], "generation_config": {"top_k": 4, "candidateCount": 2}})
     assert request.field("top_k") == "generation_config.top_k"

@@ -18,8 +18,13 @@ from llmgateway.proxy.dialects.gemini.errors import gemini_object
 from llmgateway.proxy.dialects.gemini.usage import GeminiUsage, from_gemini
 
 _SPACE = b" \t\r\n"
-_MARKS = re.compile(rb'["{}\[\]]')
-_INSIDE = re.compile(rb'["\\]')
+_STRING = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
+_REST_OF_STRING = re.compile(_STRING, re.DOTALL)
+_TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"' + _STRING + rb'")*+', re.DOTALL)
+"""Over everything, whole strings included, to the next bracket or to a string that has not ended yet."""
+
+_TOLD_LAST = (b"finish", b"rror", b"romptFeedback", b"rompt_feedback")
+"""Parts of the names that say more than the usage so far, which every chunk tells."""
 
 
 class _Candidate(msgspec.Struct, rename="camel"):
@@ -73,20 +78,30 @@ class Elements:
     def _scan(self, data: bytes) -> tuple[list[tuple[int, int]], int]:
         """Where elements begin and end in all that is held, and the last end of an element or of the array."""
         spans: list[tuple[int, int]] = []
-        place, end = int(self._escaped and bool(data)), 0
-        self._escaped = self._escaped and not data
-        while (match := (_INSIDE if self._quoted else _MARKS).search(data, place)) is not None:
-            place = match.end()
-            if match[0] == b"\\":
-                self._escaped = place == len(data)
-                place += 1
-            elif match[0] == b'"':
-                self._quoted = not self._quoted
-            elif self._bracket(match[0], self._size + place):
+        place, end = self._out_of_string(data) if self._quoted else 0, 0
+        while not self._quoted:
+            place = _TO_BRACKET.match(data, place).end()  # type: ignore[union-attr]
+            mark = data[place : place + 1]
+            if not mark:
+                break
+            place += 1
+            if mark == b'"':
+                self._quoted = True
+                self._out_of_string(data, place)
+            elif self._bracket(mark, self._size + place):
                 end = self._size + place
                 if not self.closed:
                     spans.append((self._begin, end))
         return spans, end
+
+    def _out_of_string(self, data: bytes, place: int = 0) -> int:
+        """The offset behind the string that goes on at this place; it may go on beyond the data, and be cut in an escape."""
+        if self._escaped and data:
+            place, self._escaped = place + 1, False
+        place = _REST_OF_STRING.match(data, place).end()  # type: ignore[union-attr]
+        self._quoted = data[place : place + 1] != b'"'
+        self._escaped = data[place : place + 1] == b"\\" or (self._escaped and not data)
+        return place + 1
 
     def _bracket(self, mark: bytes, place: int) -> bool:
         """Whether it closes an element, or the array."""
@@ -103,7 +118,7 @@ class Elements:
 class GeminiMeter(Meter):
     """`injected` is always False: nothing has to be asked for, every chunk tells the usage so far."""
 
-    __slots__ = ("_chunks", "_elements", "_final", "_last", "_splitter", "_started")
+    __slots__ = ("_chunks", "_elements", "_final", "_last", "_latest", "_splitter", "_started")
 
     def __init__(self, injected: bool = False) -> None:
         super().__init__()
@@ -111,6 +126,7 @@ class GeminiMeter(Meter):
         self._elements: Elements | None = None
         self._started = self._final = False
         self._last: GeminiUsage | None = None
+        self._latest = b""
         self._chunks = 0
 
     def whole(self, body: bytes) -> bytes:
@@ -129,19 +145,27 @@ class GeminiMeter(Meter):
             block = self._splitter.feed(data)
             return self._events(block) if block else block
         block, found = self._elements.feed(data)
+        self._chunks += len(found)
         for one in found:
-            self._chunks += 1
             self._read(one)
         self.complete = self._elements.closed
         return block
 
     def _events(self, block: bytes) -> bytes:
+        """Chunks that say no more than how much was used so far are looked at only if they turn out to be the last."""
+        self._chunks += block.count(b"data:")
+        if self._final or any(name in block for name in _TOLD_LAST):
+            self._latest = b""
+            self._read_events(block)
+        else:
+            self._latest = block
+        return block
+
+    def _read_events(self, block: bytes) -> None:
         for one in events(block):
             data = data_of(one)
             if data is not None:
-                self._chunks += 1
                 self._read(data)
-        return block
 
     def _read(self, body: bytes) -> None:
         try:
@@ -156,13 +180,16 @@ class GeminiMeter(Meter):
             self._final = True
 
     def finish(self) -> bytes:
-        return self._events(self._splitter.rest) if self._elements is None else self._elements.rest
+        if self._elements is not None:
+            return self._elements.rest
+        return self._events(self._splitter.rest) if self._splitter.rest else b""
 
     def usage(self) -> Usage | None:
         """Only what was told with or after a reason to end: before, each chunk tells what was used so far."""
         return from_gemini(self._last) if self._final and self._last is not None else None
 
     def partial(self) -> Usage:
+        self._read_events(self._latest)
         known = from_gemini(self._last) if self._last is not None else None
         if known is None:
             return {"output": self._chunks} if self._chunks else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmgateway.proxy.conversation.losses import Losses
-from llmgateway.proxy.conversation.parts import AnyPart, Json, ToolCall, ToolResult
+from llmgateway.proxy.conversation.parts import AnyPart, Json, Text, ToolCall, ToolResult
 from llmgateway.proxy.conversation.request import ASSISTANT, DEVELOPER, SYSTEM, Message, Request, Tool, VendorTool
 from llmgateway.proxy.dialects.dialect import Target
 from llmgateway.proxy.dialects.gemini import signatures
@@ -104,8 +104,8 @@ class _Writing:
         return runs
 
     def _add(self, contents: list[dict[str, Json]], role: str, place: str, parts: list[AnyPart]) -> None:
-        written = [one for part in parts if (one := self._part(part)) is not None]
-        if parts and not written:
+        written = [one for part in parts if not self._says_nothing(part) and (one := self._part(part)) is not None]
+        if not written and not all(self._says_nothing(part) for part in parts):
             return
         if role == "model":
             self._excuse_calls(parts, written)
@@ -115,6 +115,10 @@ class _Writing:
         content: dict[str, Json] = {"role": role, "parts": written or [{"text": ""}]}
         self._placed[place] = content
         contents.append(content)
+
+    def _says_nothing(self, part: AnyPart) -> bool:
+        """Empty texts stand beside tool calls in other dialects; Google refuses them. Its own are what a stream left."""
+        return not self._own and isinstance(part, Text) and not part.text
 
     def _part(self, part: AnyPart) -> dict[str, Json] | None:
         written = write_part(part, self._scene)

@@ -15,6 +15,7 @@ from llmgateway.proxy.dialects.gemini.reading import camel, whole, wrong
 DEEPEST = 100
 _COUNTS = frozenset({"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"})
 _LISTS, _MAPS, _ONES = frozenset({"anyOf"}), frozenset({"properties", "$defs"}), frozenset({"items", "additionalProperties"})
+_NULL = {"type": "null"}
 _NAMES = {"ref": "$ref", "defs": "$defs"}
 
 
@@ -66,6 +67,9 @@ def _read_type(told: dict[str, Json]) -> None:
         told["type"] = [told["type"], "null"]
         if isinstance(told.get("enum"), list):
             told["enum"] = [*told["enum"], None]
+    elif kind is None and isinstance(told.get("anyOf"), list):
+        del told["nullable"]
+        told["anyOf"] = [*told["anyOf"], dict(_NULL)]
 
 
 def from_json_schema(schema: Json) -> Json:
@@ -73,7 +77,9 @@ def from_json_schema(schema: Json) -> Json:
     if not isinstance(schema, dict):
         return schema
     told = {name: _inside(name, value, from_json_schema) for name, value in schema.items()}
-    kind = told.get("type")
+    kind, choices = told.get("type"), schema.get("anyOf")
+    if kind is None and isinstance(choices, list) and len(choices) > 1 and choices[-1] == _NULL:
+        told["anyOf"], told["nullable"] = told["anyOf"][:-1], True
     if isinstance(kind, list) and len(kind) == 2 and kind[1] == "null":
         kind, told["nullable"] = kind[0], True
         if isinstance(told.get("enum"), list):
