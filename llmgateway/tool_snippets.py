@@ -26,7 +26,9 @@ def _claude_code(model: Served) -> Snippet:
         f'export ANTHROPIC_DEFAULT_HAIKU_MODEL="{model.model}"',
         f'export CLAUDE_CODE_SUBAGENT_MODEL="{model.model}"',
     ]
-    note = "In the shell that starts it, or under “env” in ~/.claude/settings.json. Unset ANTHROPIC_API_KEY. The small model may be another one."
+    note = (
+        "In the shell that starts it, or under “env” in ~/.claude/settings.json; without ANTHROPIC_API_KEY. The small model may be another."
+    )
     if MESSAGES not in model.wires:
         # What is in beta at Anthropic has no meaning at another vendor.
         lines.append("export CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS=1")

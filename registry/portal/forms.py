@@ -13,6 +13,7 @@ from identity.queries import team_path
 
 LIFETIMES = (("90", "90 days"), ("30", "30 days"), ("7", "7 days"), ("365", "One year"), ("", "Until revoked"))
 OVERLAPS = (("24", "1 day"), ("1", "1 hour"), ("0", "Not at all"), ("168", "7 days"))
+ANSWERS = (("", "Always new"), ("cached", "Cached ones will do"))
 
 
 class KeyForm(forms.Form):
@@ -20,10 +21,14 @@ class KeyForm(forms.Form):
         max_length=64, label="What is it for?", widget=forms.TextInput(attrs={"placeholder": "laptop", "autocomplete": "off"})
     )
     lifetime = forms.ChoiceField(choices=LIFETIMES, required=False, initial="90", label="Works for")
+    answers = forms.ChoiceField(choices=ANSWERS, required=False, label="Answers of models")
 
     def expires_at(self) -> datetime | None:
         days = self.cleaned_data["lifetime"]
         return timezone.now() + timedelta(days=int(days)) if days else None
+
+    def use_cache(self) -> bool:
+        return bool(self.cleaned_data["answers"])
 
 
 class RotateForm(forms.Form):

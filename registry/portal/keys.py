@@ -25,7 +25,8 @@ def keys(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         user: Any = request.user
         try:
-            key, text = identity.issue_key(actor=user, owner=user, name=form.cleaned_data["name"], expires_at=form.expires_at())
+            name, expires_at = form.cleaned_data["name"], form.expires_at()
+            key, text = identity.issue_key(actor=user, owner=user, name=name, expires_at=expires_at, use_cache=form.use_cache())
         except (ValidationError, PermissionDenied) as error:
             form.add_error(None, " ".join(error.messages) if isinstance(error, ValidationError) else str(error))
         else:

@@ -108,3 +108,10 @@ def _told(key: APIKey) -> bool:
     found = decode_body("keys:00", body)
     assert isinstance(found, KeySection)
     return next(record.cache for record in found.keys if record.id == key.pk)
+
+
+@pytest.mark.parametrize(("typed", "agrees"), [("", False), ("cached", True)])
+def test_in_the_portal_a_key_is_asked_whether_cached_answers_will_do(client: Client, team_mate: User, typed: str, agrees: bool) -> None:
+    client.force_login(team_mate)
+    assert client.post("/keys/", {"name": "laptop", "lifetime": "90", "answers": typed}).status_code == 200
+    assert APIKey.objects.get(name="laptop").use_cache is agrees

@@ -27,7 +27,7 @@ def settled_limits(limits: shape.Limits | None) -> shape.Limits | None:
     return None if limits == shape.Limits() else limits
 
 
-def limit_fields(limits: shape.Limits | None) -> dict[str, int | None]:
+def limit_fields(limits: shape.Limits | None) -> dict[str, Any]:
     return msgspec.structs.asdict(limits or shape.Limits())
 
 
