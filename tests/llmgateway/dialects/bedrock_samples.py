@@ -178,6 +178,7 @@ ANSWERS: dict[str, tuple[Json, bytes]] = {
 }
 
 NEWER = "anthropic.claude-opus-5"
+OLDER = "anthropic.claude-3-5-sonnet-20241022-v2:0"
 MODEL = "eu.anthropic.claude-sonnet-4-6-20260115-v1:0"
 
 SYSTEM_TURN = "a system message on the way"
@@ -187,7 +188,7 @@ REQUESTS: dict[str, Json] = {
     "plain": {
         "system": [{"text": "You are an app that creates playlists."}],
         "messages": [{"role": "user", "content": [{"text": "Create a list of 3 pop songs."}]}],
-        "inferenceConfig": {"maxTokens": 512, "temperature": 0.5, "topP": 0.9, "stopSequences": ["END"]},
+        "inferenceConfig": {"maxTokens": 512, "temperature": 0.5, "stopSequences": ["END"]},
         "additionalModelRequestFields": {"top_k": 200},
     },
     "tools": {

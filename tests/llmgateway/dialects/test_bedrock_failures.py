@@ -107,7 +107,10 @@ def test_what_is_no_stream_of_converse_is_unreadable(data: bytes) -> None:
 
 def test_events_that_nobody_knows_are_ignored() -> None:
     _, data = ANSWERS["text"]
-    assert len(read(event("weather", b'{"sunny":true}') + data)) == len(read(data))
+    unknown = event("weather", b'{"sunny":true}') + event("initial-response", b"") + event("weather", b"no JSON")
+    assert len(read(unknown + data)) == len(read(data))
+    empty = stream(("contentBlockStart", {"contentBlockIndex": 0}), ("contentBlockStart", {"start": {}, "contentBlockIndex": 0}))
+    assert read(empty + stream(delta(0, weather={"sunny": True}))) == []
 
 
 @pytest.mark.parametrize(

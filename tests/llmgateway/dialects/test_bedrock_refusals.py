@@ -44,6 +44,7 @@ from llmgateway.proxy.providers import VENDORS
 FACTS = next(facts for facts in VENDORS if facts.slug == "aws")
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 NEWER = "anthropic.claude-opus-5"
+OLDER = "anthropic.claude-3-5-sonnet-20241022-v2:0"
 LLAMA = "meta.llama4-maverick-17b-instruct-v1:0"
 HELLO = Message(role=USER, parts=[Text(text="hello")], at="messages[0]")
 NOW = Tool(name="now", at="tools[0]")
@@ -176,7 +177,7 @@ def test_roles_alternate_results_come_first_and_empty_texts_say_nothing() -> Non
     request = Request(
         messages=[
             Message(role=USER, parts=[Text(text="a")]),
-            Message(role=USER, parts=[Text(text="b"), Text(text="")]),
+            Message(role=USER, parts=[Text(text="b"), Text(text=" \n")]),
             Message(role=ASSISTANT, parts=[Text(text="")]),
             Message(role=USER, parts=[Text(text="c")]),
             Message(role=ASSISTANT, parts=[ToolCall(id="1", name="now")]),
@@ -318,10 +319,27 @@ def test_a_budget_or_top_k_for_a_model_of_another_maker_is_refused() -> None:
     assert write(asked(top_k=5))[0]["additionalModelRequestFields"] == {"top_k": 5}
 
 
-def test_a_generation_without_samplers_is_asked_without_them() -> None:
-    body, losses = write(asked(temperature=0.2, top_p=1, top_k=4, max_output=9), NEWER)
-    assert losses.fields == ["temperature", "top_k"]
-    assert body["inferenceConfig"] == {"maxTokens": 9}
+@pytest.mark.parametrize(
+    ("slots", "model", "fields", "written"),
+    [
+        ({"temperature": 0.2, "top_p": 1, "top_k": 4}, NEWER, ["temperature", "top_k"], {}),
+        ({"temperature": 1, "top_p": 1}, NEWER, [], {}),
+        ({"temperature": 0.2, "top_p": 0.5}, CLAUDE, ["top_p"], {"temperature": 0.2}),
+        ({"temperature": 0.2, "top_p": 1}, CLAUDE, [], {"temperature": 0.2}),
+        ({"temperature": 1, "top_p": 0.5}, CLAUDE, [], {"topP": 0.5}),
+        ({"temperature": 0.2, "top_p": 0.5}, OLDER, [], {"temperature": 0.2, "topP": 0.5}),
+        ({"temperature": 0.2, "top_p": 0.5}, LLAMA, [], {"temperature": 0.2, "topP": 0.5}),
+        ({"temperature": 0.2, "top_p": 0.97, "thinking": Thinking(budget=1024)}, CLAUDE, ["temperature"], {"topP": 0.97}),
+        ({"top_p": 0.5, "top_k": 4, "thinking": Thinking(budget=1024)}, CLAUDE, ["top_p", "top_k"], {}),
+        ({"temperature": 0.2, "thinking": Thinking(enabled=False)}, CLAUDE, [], {"temperature": 0.2}),
+    ],
+)
+def test_samplers_are_those_that_the_generation_takes(
+    slots: dict[str, Any], model: str, fields: list[str], written: dict[str, Any]
+) -> None:
+    body, losses = write(asked(**slots), model)
+    assert losses.fields == fields
+    assert body.get("inferenceConfig", {}) == written
 
 
 def test_bedrocks_own_members_are_written_whoever_sends_them() -> None:

@@ -1,7 +1,7 @@
 """A request, written for Converse.
 
 Roles alternate there and the user speaks first: messages of one role in a row become one, tool results come before whatever
-else its message says. Bedrock takes no empty text, so one says nothing and is left out.
+else its message says. Bedrock takes no blank text, which says nothing, so it is left out.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def render_request(request: Request, target: Target, losses: Losses) -> Json:
 def _system(request: Request, writing: Writing) -> list[Json]:
     blocks: list[Json] = []
     for text in request.system:
-        if text.text:
+        if text.text.strip():
             blocks += [{"text": text.text}, *writing.mark(text.cache, f"{text.at}.cache_control")]
     return blocks
 
@@ -121,7 +121,7 @@ def _part(part: AnyPart, role: str, writing: Writing) -> Json:
         case Text():
             return _text(part, losses)
         case Refused():
-            return {"text": part.text} if part.text else None
+            return {"text": part.text} if part.text.strip() else None
         case ToolCall():
             return _tool_use(part, losses)
         case ToolResult():
@@ -138,7 +138,7 @@ def _part(part: AnyPart, role: str, writing: Writing) -> Json:
 
 def _text(part: Text, losses: Losses) -> Json:
     """Citations go back to the vendor whose they are."""
-    if not part.text:
+    if not part.text.strip():
         return None
     if all(citation.vendor == VENDOR for citation in part.citations):
         return text_block(part)

@@ -49,7 +49,8 @@ def write_settings(request: Request, target: Target, losses: Losses) -> dict[str
     claude = _model_fields(request, target, losses)
     fields |= claude.fields
     if is_claude(target.model):
-        written -= refused_samplers(request, target.model, losses)
+        thinks = fields.get("thinking", {"type": "disabled"}) != {"type": "disabled"}
+        written -= refused_samplers(request, target.model, losses, thinks=thinks)
     if request.top_k is not None and "top_k" in written:
         _top_k(request, target, fields, losses)
     config = {name: getattr(request, slot) for slot, name in CONFIG if slot in written and said(request, slot)}

@@ -84,21 +84,11 @@ class ConverseReader:
             return [Failed(_failure(message))]
         if kind != "event":
             raise Unreadable(f"an event stream has a message of the type {kind!r}")
-        told = Members(_decoded(message.payload), "", unreadable)
-        match message.header(":event-type"):
-            case "messageStart":
-                return [Begin()]
-            case "contentBlockStart":
-                return self._start(told)
-            case "contentBlockDelta":
-                return self._delta(told)
-            case "contentBlockStop":
-                return self._stop_block(_place(told))
-            case "messageStop":
-                return self._stop(told)
-            case "metadata":
-                return self._metadata(told)
-        return []
+        tell = _READERS.get(message.header(":event-type"))
+        return [] if tell is None else tell(self, Members(_decoded(message.payload), "", unreadable))
+
+    def _begin(self, told: Members) -> list[Event]:
+        return [Begin()]
 
     def _start(self, told: Members) -> list[Event]:
         place, start = _place(told), told.inner("start")
@@ -151,6 +141,9 @@ class ConverseReader:
         events, block = self._open(place, part)
         return [*events, *tell(block)]
 
+    def _end(self, told: Members) -> list[Event]:
+        return self._stop_block(_place(told))
+
     def _stop_block(self, place: int) -> list[Event]:
         block = self._blocks.pop(place, None)
         if isinstance(block, _Growing):
@@ -194,6 +187,16 @@ class ConverseReader:
             self._over = True
             events.append(Done())
         return events
+
+
+_READERS: dict[str, Callable[[ConverseReader, Members], list[Event]]] = {
+    "messageStart": ConverseReader._begin,
+    "contentBlockStart": ConverseReader._start,
+    "contentBlockDelta": ConverseReader._delta,
+    "contentBlockStop": ConverseReader._end,
+    "messageStop": ConverseReader._stop,
+    "metadata": ConverseReader._metadata,
+}
 
 
 def _failure(message: Message) -> Failure:

@@ -16,6 +16,9 @@ EFFORTS = LEVELS
 OWN_EFFORT = "outputConfig.effort"
 """How a request that came in this dialect names an effort: there it asks for no thinking by itself."""
 
+LEAST_THINKING_TOP_P = 0.95
+"""While it thinks, a model takes no lower top_p and no other sampler."""
+
 
 class Claude(NamedTuple):
     """Fields for the model, the effort ("" for none), the limit of the output (None where none was asked for)."""
@@ -48,12 +51,25 @@ def write_thinking(request: Request, model: str, losses: Losses) -> Claude:
     return Claude(fields, written.get("output_config", {}).get("effort", ""), most)
 
 
-def refused_samplers(request: Request, model: str, losses: Losses) -> frozenset[str]:
-    """The slots that this generation takes no values for; what they ask beyond its defaults is told."""
-    if abilities(model).samplers:
-        return frozenset()
-    neutral = {"temperature": 1, "top_p": 1, "top_k": None}
-    for slot, default in neutral.items():
-        if getattr(request, slot) not in (None, default):
-            losses.drop(request.field(slot), "the model takes no samplers")
-    return frozenset(neutral)
+def refused_samplers(request: Request, model: str, losses: Losses, *, thinks: bool) -> frozenset[str]:
+    """The slots that the model takes no values for: its generation takes none, or none while it thinks, or not two. What they
+    ask beyond its defaults is told."""
+    samplers = abilities(model).samplers
+    if samplers == 0 or thinks:
+        why = "it takes no samplers while it thinks" if samplers else "the model takes no samplers"
+        least = LEAST_THINKING_TOP_P if samplers else 1
+        asked = {
+            "temperature": request.temperature not in (None, 1),
+            "top_p": (request.top_p or 1) < least,
+            "top_k": request.top_k is not None,
+        }
+        for slot in (slot for slot, is_asked in asked.items() if is_asked):
+            losses.drop(request.field(slot), why)
+        return frozenset(asked) if asked["top_p"] or not samplers else frozenset({"temperature", "top_k"})
+    if samplers == 1 and request.temperature is not None and request.top_p is not None:
+        if request.temperature == 1 and request.top_p != 1:
+            return frozenset({"temperature"})
+        if request.top_p != 1:
+            losses.drop(request.field("top_p"), "the model takes only one of temperature and top_p")
+        return frozenset({"top_p"})
+    return frozenset()
