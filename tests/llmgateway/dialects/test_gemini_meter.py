@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataplane.errors import UpstreamFailed
+from dataplane.errors import Garbled, UpstreamFailed
 from dataplane.sse import MAX_EVENT
 from llmgateway.proxy.dialects.gemini.meter import Elements, GeminiMeter
 from llmgateway.proxy.dialects.gemini.usage import GeminiUsage, from_gemini
@@ -146,13 +146,18 @@ def test_an_element_without_end_is_refused() -> None:
         meter.feed(b"a" * 2**20)
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"[]", b'{"usageMetadata":{"promptTokenCount":"many"}}', b'{"usageMetadata":{"promptTokenCount":-5}}']
-)
+@pytest.mark.parametrize("body", [b"[]", b'{"usageMetadata":{"promptTokenCount":"many"}}', b'{"usageMetadata":{"promptTokenCount":-5}}'])
 def test_an_answer_that_tells_no_usage_is_relayed_all_the_same(body: bytes) -> None:
     meter = GeminiMeter()
     assert meter.whole(body) == body
     assert meter.usage() is None
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"candidates":['])
+def test_an_answer_that_is_not_json_is_garbled(body: bytes) -> None:
+    with pytest.raises(Garbled) as raised:
+        GeminiMeter().whole(body)
+    assert raised.value.raw == body
 
 
 def test_a_blocked_prompt_is_a_finished_call() -> None:

@@ -17,7 +17,8 @@ from llmgateway.proxy.conversation.events import Beat, Begin, Cited, Close, Delt
 from llmgateway.proxy.conversation.parts import Audio, Citation, Image, Reasoning, Signature, Text, ToolCall, same
 from llmgateway.proxy.dialects.dialect import Unreadable
 from llmgateway.proxy.dialects.gemini.codec import DIALECT
-from llmgateway.proxy.dialects.gemini.stream_out import ALIVE, GeminiWriter, writer_array
+from llmgateway.proxy.dialects.gemini.meter import ALIVE
+from llmgateway.proxy.dialects.gemini.stream_out import GeminiWriter, writer_array
 from tests.llmgateway.dialects import strategies as made
 from tests.llmgateway.dialects.gemini_kit import asked, parsed, read_in, sdk, unsigned_texts
 

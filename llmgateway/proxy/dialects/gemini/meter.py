@@ -13,9 +13,12 @@ import msgspec
 from dataplane.call import Meter, Usage
 from dataplane.errors import HouseError, UpstreamFailed
 from dataplane.sse import MAX_EVENT, Splitter, data_of, event, events
-from llmgateway.proxy.dialects.endpoint import UNREADABLE
+from llmgateway.proxy.dialects.endpoint import UNREADABLE, refuse_garbled
 from llmgateway.proxy.dialects.gemini.errors import gemini_object
 from llmgateway.proxy.dialects.gemini.usage import GeminiUsage, from_gemini
+
+ALIVE = b"\n"
+"""A sign of life: an empty line says nothing in either form of a stream. The official SDK takes a comment for a broken chunk."""
 
 _SPACE = b" \t\r\n"
 _STRING = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
@@ -118,6 +121,8 @@ class Elements:
 class GeminiMeter(Meter):
     """`injected` is always False: nothing has to be asked for, every chunk tells the usage so far."""
 
+    beat = ALIVE
+
     __slots__ = ("_chunks", "_elements", "_final", "_last", "_latest", "_splitter", "_started")
 
     def __init__(self, injected: bool = False) -> None:
@@ -130,7 +135,10 @@ class GeminiMeter(Meter):
         self._chunks = 0
 
     def whole(self, body: bytes) -> bytes:
-        self._read(body)
+        try:
+            self._learn(_answers.decode(body))
+        except UNREADABLE as error:
+            refuse_garbled(body, error)
         self._final = True
         return body
 
@@ -169,9 +177,11 @@ class GeminiMeter(Meter):
 
     def _read(self, body: bytes) -> None:
         try:
-            told = _answers.decode(body)
+            self._learn(_answers.decode(body))
         except UNREADABLE:
             return
+
+    def _learn(self, told: _Answer) -> None:
         if bytes(told.error) not in (b"", b"null"):
             self.failed = True
         if told.usage_metadata is not None:

@@ -33,12 +33,10 @@ from llmgateway.proxy.dialects.dialect import Asked
 from llmgateway.proxy.dialects.gemini import citations, logprobs, signatures
 from llmgateway.proxy.dialects.gemini.answer import finish_reason, frame
 from llmgateway.proxy.dialects.gemini.errors import failure_body
+from llmgateway.proxy.dialects.gemini.meter import ALIVE
 from llmgateway.proxy.dialects.gemini.names import BLOCKED
 from llmgateway.proxy.dialects.gemini.parts_answered import parts_of
 from llmgateway.proxy.dialects.gemini.usage import to_gemini
-
-ALIVE = b"\n"
-"""A sign of life: an empty line says nothing in either form. The official SDK takes a comment for a broken chunk."""
 
 _encoder = msgspec.json.Encoder()
 
