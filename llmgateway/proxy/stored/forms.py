@@ -16,8 +16,13 @@ MOST_FIELD = 64 * 1024
 """Bytes of a part that is not a file."""
 
 _BOUNDARY = re.compile(r'(?:^|;)\s*boundary=(?:"([^"\\]{1,70})"|([^\s";]{1,70}))', re.IGNORECASE)
-_NAME = re.compile(rb'(?:^|;)\s*name="([A-Za-z0-9_\[\].-]{1,100})"', re.IGNORECASE)
-_FILENAME = re.compile(rb'(?:^|;)\s*filename="((?:[^"\r\n\\]|\\.){0,500})"', re.IGNORECASE)
+_NAME = rb'\s*;\s*name="(?P<name>[A-Za-z0-9_\[\].-]{1,100})"'
+_FILENAME = rb'(?:\s*;\s*filename="(?P<filename>(?:[^"\r\n\\]|\\.){0,500})")?'
+_OTHER_SPELLING = rb"(?:\s*;\s*filename\*=[A-Za-z0-9'%!#$&+.^_`|~-]{1,1500})?\s*"
+_DISPOSITION = re.compile(rb"form-data" + _NAME + _FILENAME + _OTHER_SPELLING, re.IGNORECASE)
+"""Said whole: a name inside of another value, or a second one, could be the one that a provider reads."""
+
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)")
 _TYPE = re.compile(rb"[A-Za-z0-9!#$&^_.+/;= -]{1,200}")
 _LINE_END = re.compile(rb"[ \t]*\r\n")
 
@@ -44,17 +49,25 @@ def boundary_of(content_type: str | None) -> bytes:
 def parts_of(data: mmap, boundary: bytes) -> dict[str, Part]:
     """The parts by name. Raises BadRequest for a broken form, and for a name that is there twice: which one counts would be
     up to the provider."""
+    found: dict[str, Part] = {}
+    for part in each_part(data, boundary):
+        if part.name in found:
+            raise _broken(f"the part {part.name} is there twice")
+        found[part.name] = part
+    return found
+
+
+def each_part(data: mmap, boundary: bytes) -> list[Part]:
+    """The parts in order; a name may be there more than once. Raises BadRequest for a broken form."""
     delimiter = b"--" + boundary
     at = 0 if data[: len(delimiter)] == delimiter else data.find(b"\r\n" + delimiter) + 2
     if at == 1:
         raise _broken("it does not begin with its boundary")
-    found: dict[str, Part] = {}
+    found: list[Part] = []
     at += len(delimiter)
     while data[at : at + 2] != b"--":
         part, at = _part(data, at, b"\r\n" + delimiter)
-        if part.name in found:
-            raise _broken(f"the part {part.name} is there twice")
-        found[part.name] = part
+        found.append(part)
         if len(found) > MOST_PARTS:
             raise _broken(f"it has more than {MOST_PARTS} parts")
     return found
@@ -72,24 +85,27 @@ def _part(data: mmap, at: int, delimiter: bytes) -> tuple[Part, int]:
     end = data.find(delimiter, start)
     if end < 0:
         raise _broken("it does not end with its boundary")
-    headers = dict(_headers(data[line_end.end() : head_end]))
-    kind, _, parameters = headers.get(b"content-disposition", b"").partition(b";")
-    name = _NAME.search(parameters)
-    if kind.strip().lower() != b"form-data" or name is None:
+    headers = _headers(data[line_end.end() : head_end])
+    told = _DISPOSITION.fullmatch(headers.get(b"content-disposition", b""))
+    if told is None:
         raise _broken("a part has no name that the house can read")
-    filename = _FILENAME.search(parameters)
     content_type = headers.get(b"content-type", b"")
     if content_type and not _TYPE.fullmatch(content_type):
         raise _broken("a part has a strange content type")
-    part = Part(name[1].decode(), None if filename is None else filename[1], content_type, start, end)
+    part = Part(told["name"].decode(), told["filename"], content_type, start, end)
     return part, end + len(delimiter)
 
 
-def _headers(block: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _headers(block: bytes) -> dict[bytes, bytes]:
+    """Raises BadRequest for a line that is no header (a folded one, one with a bare CR or LF) and for a header that is there
+    twice."""
+    headers: dict[bytes, bytes] = {}
     for line in block.split(b"\r\n"):
-        name, colon, value = line.partition(b":")
-        if colon:
-            yield name.strip().lower(), value.strip()
+        told = _HEADER.fullmatch(line)
+        if told is None or told[1].lower() in headers:
+            raise _broken("the headers of a part can not be read")
+        headers[told[1].lower()] = told[2].strip()
+    return headers
 
 
 def field(data: mmap, parts: dict[str, Part], name: str) -> str | None:

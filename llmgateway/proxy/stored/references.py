@@ -6,7 +6,9 @@ A body is searched first, which costs next to nothing on a long prompt; only one
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
@@ -35,6 +37,7 @@ _OPAQUE = frozenset(
 )
 """Members whose inside belongs to the caller, or only tells of what was: nothing in them is looked up by a provider."""
 
+_REFERRING = _SINGLE | _SEVERAL | {"container"}
 _NAMES_ONLY = frozenset({"id", "type"})
 LONGEST_BARE = 512
 """Bytes of an item that is nothing but an id and a type."""
@@ -66,7 +69,9 @@ def _of_member(name: str, raw: msgspec.Raw) -> Iterator[str]:
         if name in ("input", "items") and data[:1] == b"[" and (hidden or _ID in data):
             yield from _bare_items(name, raw, hidden)
         if hidden or any(beginning in data for beginning in _SUSPECT):
-            yield from _walk(_decoded(name, raw))
+            value = _decoded(name, raw)
+            _refuse_twice(name, data, value, hidden=hidden)
+            yield from _walk(value)
 
 
 def _bare_items(name: str, raw: msgspec.Raw, hidden: bool) -> Iterator[str]:
@@ -79,8 +84,55 @@ def _bare_items(name: str, raw: msgspec.Raw, hidden: bool) -> Iterator[str]:
         data = bytes(memoryview(item))
         if hidden or len(data) <= LONGEST_BARE or b'"item_reference"' in data:
             value = _decoded(name, item)
-            if isinstance(value, dict) and (ident := _bare_item(value)):
-                yield ident
+            if isinstance(value, dict) and _is_bare(value):
+                if data.count(_ID) > 1:
+                    raise _twice(name)
+                if isinstance(ident := value.get("id"), str):
+                    yield ident
+
+
+def _refuse_twice(name: str, data: bytes, value: Any, *, hidden: bool) -> None:
+    """Refuses an object that has the same reference twice: which one counts would be up to the provider's parser, and this one
+    sees only the last. In JSON, a name between bare quotes can be nothing but a member or a whole string."""
+    if hidden:
+        try:
+            json.loads(data, object_pairs_hook=_once)
+        except (_Twice, RecursionError, ValueError):
+            raise _twice(name) from None
+        return
+    suspects = {suspect: told for suspect in _REFERRING if (told := data.count(b'"%s"' % suspect.encode()))}
+    if suspects:
+        seen = Counter(text for text in _texts(value) if text in suspects)
+        if any(told > seen[suspect] for suspect, told in suspects.items()):
+            raise _twice(name)
+
+
+class _Twice(Exception):
+    pass
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in pairs if name in _REFERRING or name in _NAMES_ONLY]
+    if len(names) != len(set(names)):
+        raise _Twice
+
+
+def _twice(name: str) -> BadRequest:
+    return BadRequest(f"An object in the field {name} has a member twice, or is nested too deeply.", param=name, code="ambiguous_field")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every member's name and every string, wherever it stands."""
+    left = [value]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, list):
+            left.extend(value)
+        elif isinstance(value, dict):
+            yield from value
+            left.extend(value.values())
 
 
 def _decoded(name: str, raw: msgspec.Raw) -> Any:
@@ -112,11 +164,8 @@ def _conversation(value: Any) -> Iterator[str]:
     yield value
 
 
-def _bare_item(item: dict[str, Any]) -> str | None:
-    ident = item.get("id")
-    if isinstance(ident, str) and (item.get("type") == "item_reference" or item.keys() <= _NAMES_ONLY):
-        return ident
-    return None
+def _is_bare(item: dict[str, Any]) -> bool:
+    return item.get("type") == "item_reference" or item.keys() <= _NAMES_ONLY
 
 
 def _walk(value: Any) -> Iterator[str]:

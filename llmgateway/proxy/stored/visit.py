@@ -6,6 +6,8 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from dataplane.asgi import MAX_BODY, Headers, Request
 from dataplane.call import Call
 from dataplane.errors import HouseError, MethodNotAllowed, NotFound
@@ -53,9 +55,13 @@ class Visit(NamedTuple):
         return accounts.account_for(self.runtime, self.request, self.key, self.snapshot, what=what)
 
     async def body(self, *, limit: int = MAX_BODY) -> tuple[bytes, bodies.Fields]:
-        """The JSON object that was sent, b"" and no members where nothing was. Raises BadRequest and PayloadTooLarge."""
+        """The JSON object that was sent, with each member once, its value as it came; b"" and no members where nothing was. Raises
+        BadRequest and PayloadTooLarge."""
         body = await self.request.body(limit=limit)
-        return body, bodies.parse(body) if body else {}
+        if not body:
+            return b"", {}
+        fields = bodies.parse(body)
+        return msgspec.json.encode(fields), fields
 
 
 Action = Callable[[Visit], Awaitable[Call | None]]

@@ -177,6 +177,12 @@ def test_a_reference_whose_name_is_written_in_escapes_is_seen(owner: Person, ven
     assert vendor.asked == []
 
 
+def test_of_a_member_that_is_there_twice_the_provider_sees_the_one_that_was_looked_at(owner: Person, vendor: Vendor) -> None:
+    body = b'{"items": [{"type": "message", "content": [{"file_id": "file_9"}]}], "items": []}'
+    assert owner.ask("POST", "/v1/conversations", content=body, headers=JSON).status_code == 200
+    assert vendor.provider.last.body == b'{"items":[]}'
+
+
 @pytest.fixture
 def second(house: House, serve: Serve) -> Provider:
     """Another account that the team's models lead to."""

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataplane.call import Meter
+from dataplane.errors import BadRequest
 from llmgateway.proxy import body as bodies
 from llmgateway.proxy.stored import Noticing, of_event, of_response, reasoning_pins, references
 from llmgateway.proxy.stored.references import sealed_id
@@ -78,6 +79,33 @@ def referred(body: dict[str, Any]) -> list[str]:
 )
 def test_every_reference_is_found_and_nothing_else(body: dict[str, Any], ids: list[str]) -> None:
     assert referred(body) == ids
+
+
+TWICE = [
+    b'{"input": [{"id": "foreign", "id": "own"}]}',
+    b'{"input": [{"type": "item_reference", "id": "foreign", "id": null}]}',
+    b'{"input": [{"type": "item_reference", "\\u0069d": "foreign", "id": "own"}]}',
+    b'{"input": [{"type": "input_file", "file_id": "foreign", "file_id": "own"}]}',
+    b'{"input": [{"type": "input_file", "file_id": "foreign", "file_id": null}]}',
+    b'{"input": [{"type": "input_file", "\\u0066ile_id": "foreign", "file_id": "own"}]}',
+    b'{"tools": [{"type": "file_search", "vector_store_ids": ["foreign"], "x": {}, "vector_store_ids": []}]}',
+    b'{"tools": [{"type": "code_interpreter", "container": "foreign", "container": {"type": "auto", "file_ids": []}}]}',
+]
+
+
+@pytest.mark.parametrize("body", TWICE)
+def test_a_reference_that_is_there_twice_is_refused(body: bytes) -> None:
+    with pytest.raises(BadRequest):
+        references(bodies.parse(body))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['the member "file_id"', "file_id", '{"file_id": "a", "file_id": "b"}', '\\"file_id\\": \\"a\\"', "container", "vector_store_ids"],
+)
+def test_text_that_speaks_of_references_is_none(text: str) -> None:
+    assert referred({"input": [{"type": "message", "role": "user", "content": text}], "instructions": text}) == []
+    assert referred({"input": [{"type": "message", "role": "user", "content": [text, {"file_id": text}]}]}) == [text]
 
 
 json_values = st.recursive(
