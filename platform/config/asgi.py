@@ -28,6 +28,7 @@ from config.house import EmbeddedTasks, publishing_into, publishing_to_redis  # 
 from config.sandbox.app import PREFIX as SANDBOX  # noqa: E402
 from config.sandbox.app import Sandbox  # noqa: E402
 from config.seeding import Seeding  # noqa: E402
+from config.stopping import drain_first  # noqa: E402
 from config.wiring import Parts, composed_kit, data_plane, is_data_plane, make_kit, make_store  # noqa: E402
 from dataplane.asgi import App, Receive, Scope, Send  # noqa: E402
 from dataplane.authority import LocalAuthority  # noqa: E402
@@ -95,6 +96,8 @@ class House:
         else:
             background = [publishing_to_redis(self.environment), *extra]
             self.kit = composed_kit(self.environment, store=make_store(self.environment), background=background)
+        if self.environment.server == "granian":
+            drain_first(self.kit, seconds=self.environment.drain_seconds)
         self._gateways = data_plane(self.environment, self.kit)
 
 

@@ -10,6 +10,7 @@ import logging.config
 
 from config import env
 from config.logs import logging_settings
+from config.stopping import drain_first
 from config.wiring import composed_kit, data_plane, make_store
 from dataplane.asgi import App, Receive, Scope, Send
 from dataplane.kit import Kit
@@ -31,6 +32,8 @@ class Gateway:
         environment = env.load()
         logging.config.dictConfig(logging_settings(level=environment.log_level, as_json=environment.log_json))
         self.kit = composed_kit(environment, store=make_store(environment))
+        if environment.server == "granian":
+            drain_first(self.kit, seconds=environment.drain_seconds)
         return data_plane(environment, self.kit)
 
 

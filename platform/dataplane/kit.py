@@ -104,6 +104,7 @@ class Kit:
         self.metrics = Metrics()
         self.debug = DebugRecords()
         self.active: set[Running] = set()
+        self.sockets = 0
         self.draining = False
         self._background: list[Background] = [self.pins, *background]
         self._begun = 0
@@ -113,6 +114,7 @@ class Kit:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._looking: asyncio.TimerHandle | None = None
         self.metrics.gauges["active_calls"] = ("Calls under way.", lambda: float(len(self.active)))
+        self.metrics.gauges["open_sockets"] = ("WebSocket connections.", lambda: float(self.sockets))
         self.metrics.gauges["snapshot_version"] = ("Version of the snapshot that is served.", lambda: float(store.current.version))
         self.metrics.gauges["snapshot_age_seconds"] = ("Since the snapshot last changed.", lambda: time.time() - store.current.loaded_at)
 
@@ -256,7 +258,11 @@ def application(kit: Kit, routes: Sequence[Routes]) -> App:
             if kit._sweeper is None:
                 await kit.start()
             handshake = Handshake(scope, receive, send)
-            await sockets.get(handshake.path, operations.no_socket)(kit, handshake)
+            kit.sockets += 1
+            try:
+                await sockets.get(handshake.path, operations.no_socket)(kit, handshake)
+            finally:
+                kit.sockets -= 1
 
     return app
 

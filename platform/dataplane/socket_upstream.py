@@ -9,6 +9,7 @@ sends to one that does not read waits.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Sequence
 from functools import cache
@@ -27,6 +28,9 @@ READ_AHEAD = (4, 1)
 WRITE_AHEAD = 64 * 1024
 PING_EVERY, PONG_WITHIN = 20.0, 60.0
 """Seconds. A live upstream may have nothing to say for as long as its caller is silent; a dead one does not answer pings."""
+
+_quiet = logging.getLogger("customhouse.upstream.socket")
+_quiet.setLevel(logging.WARNING)  # below that the library writes down headers, and with them the house's credential
 
 FAREWELL = 2.0
 """Seconds that an upstream has to answer a closing frame."""
@@ -122,6 +126,7 @@ def _prepare(target: str, headers: Sequence[tuple[str, str]], *, address: str, p
             max_size=MAX_MESSAGE,
             max_queue=READ_AHEAD,
             write_limit=WRITE_AHEAD,
+            logger=_quiet,
             **secure,
         )
     except InvalidURI as error:

@@ -19,7 +19,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.fakes.house import House
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_LIMIT = 20.0
@@ -71,62 +74,66 @@ def main(server: str, port: int, home: Path, provider_url: str) -> None:
     if server == "daphne":
         import config.daphne  # noqa: F401 - installs the reactor, before anything else of Twisted is imported
 
+    from llmgateway.proxy.app import routes as llm_routes
+    from llmgateway.proxy.realtime.app import routes as realtime_routes
     from tests.fakes.house import House, standard
 
-    house = House(home)
+    house = House(home, routes=[llm_routes(), realtime_routes()])
     standard(house.contents, house.team, provider_url)
     house.publish()
     told = json.dumps({"url": f"http://127.0.0.1:{port}", "key": house.key})
     if server == "daphne":
-        serve_daphne(house.app, port, told)
+        serve_daphne(house, port, told)
     else:
-        asyncio.run(serve_granian(house.app, port, told))
+        asyncio.run(serve_granian(house, port, told))
 
 
-async def serve_granian(app: Any, port: int, told: str) -> None:
+async def serve_granian(house: House, port: int, told: str) -> None:
     """As config.server does, but for the processes: embedded, in this one."""
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
     from granian.server.embed import Server
 
     from config.server import HEADER_MILLISECONDS
+    from config.stopping import drain_first
 
     server = Server(
-        app,
+        house.app,
         address="127.0.0.1",
         port=port,
         interface=Interfaces.ASGI,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS, max_buffer_size=64 * 1024),
         log_enabled=False,
-        websockets=False,
     )
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, server.stop)
+    drain_first(house.kit, seconds=STOP_LIMIT)
     announcing = asyncio.create_task(announce(port, told))
     await server.serve()
     await announcing
 
 
-def serve_daphne(app: Any, port: int, told: str) -> None:
+def serve_daphne(house: House, port: int, told: str) -> None:
     from twisted.internet import reactor
 
     from config.daphne import HouseServer
     from config.lifespan import Lifespan
 
-    lifespan = Lifespan(app)
+    lifespan = Lifespan(house.app)
 
-    async def nothing() -> None:
-        return
+    async def drain() -> None:
+        house.kit.draining = True
 
     server = HouseServer(
-        app,
+        house.app,
         host="127.0.0.1",
         port=port,
         drain_seconds=5,
         trust_proxy=False,
         on_start=lifespan.start,
-        on_drain=nothing,
+        on_drain=drain,
         on_stop=lifespan.stop,
+        drains=lambda path: path.startswith("/v1/"),
     )
     announcing: list[asyncio.Future[None]] = []
     reactor.callWhenRunning(lambda: announcing.append(asyncio.ensure_future(announce(port, told))))

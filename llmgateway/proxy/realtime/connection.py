@@ -16,7 +16,7 @@ from dataplane.handshake import Handshake
 from dataplane.principal import invalid_key
 from dataplane.socket_upstream import MAX_MESSAGE
 from llmgateway.proxy.realtime import events
-from llmgateway.proxy.realtime.ending import ClientLeft, Ending, ending_of, say_goodbye
+from llmgateway.proxy.realtime.ending import FAREWELL, ClientLeft, Ending, ending_of, say_goodbye
 from llmgateway.proxy.realtime.events import Message, client_event, error_event
 from llmgateway.proxy.realtime.opening import Place, RealtimeCall
 from llmgateway.proxy.realtime.responses import Responses
@@ -109,12 +109,16 @@ class Connection:
     def look(self) -> None:
         if self.cut is not None:
             return
-        if self._kit.draining and not self.responses.under_way and not self.sending_since:
+        if self._kit.draining and not self.responses.under_way and self._taken():
             self.cancel(Unavailable("The house is shutting down; open a new connection.", code="shutting_down"))
             return
         key = self._kit.store.current.key(self.call.key.digest)
         if key is not None and expired(key):
             self.cancel(invalid_key())
+
+    def _taken(self) -> bool:
+        """Whether the client has taken the last message, or had the time to."""
+        return not self.sending_since or time.monotonic() - self.sending_since > FAREWELL
 
     def cancel(self, reason: HouseError) -> None:
         if self.cut is None and self.task is not None:
