@@ -65,7 +65,7 @@ def read(data: bytes) -> Fold:
 
 
 @QUICK
-@given(drawn.answers(part=plain, most=3, usage=any_usage))
+@given(drawn.answers(part=drawn.plain_texts(cited=True) | drawn.tool_calls(), most=3, usage=any_usage))
 def test_an_answer_is_read_back_as_it_was_told(answer: Answer) -> None:
     rendered = DIALECT.render_answer(answer, asked(answer.model))
 

@@ -159,7 +159,9 @@ def test_results_stand_before_what_else_their_user_says() -> None:
         ("openai", Thinking(budget=8000, enabled=True), {"reasoning_effort": "medium"}),
         ("openai", Thinking(budget=32000), {"reasoning_effort": "high"}),
         ("openai", Thinking(enabled=True, adaptive=True), {"reasoning_effort": "medium"}),
-        ("openai", Thinking(enabled=False), {"reasoning_effort": "none"}),
+        ("openai", Thinking(enabled=False), {"reasoning_effort": "minimal"}),
+        ("groq", Thinking(enabled=False), {}),
+        ("groq", Thinking(effort="none"), {"reasoning_effort": "none"}),
         ("openai", Thinking(budget=-1), {}),
         ("groq", Thinking(effort="xhigh", show="full"), {"reasoning_effort": "high", "reasoning_format": "parsed"}),
         ("openrouter", Thinking(budget=2000, show="none"), {"reasoning": {"max_tokens": 2000, "exclude": True}}),
@@ -173,6 +175,21 @@ def test_reasoning_is_asked_for_in_the_vendors_own_words(vendor: str, thinking: 
     body = written(asking(thinking=thinking), vendor)
 
     assert {name: body[name] for name in ("reasoning_effort", "reasoning", "thinking", "reasoning_format") if name in body} == fields
+
+
+@pytest.mark.parametrize(
+    ("model", "effort"),
+    [
+        ("gpt-5.1", "none"),
+        ("gpt-5", "minimal"),
+        ("gpt-5-mini", "minimal"),
+        ("o3-mini", "low"),
+        ("gpt-4o", None),
+        ("gpt-5-chat-latest", None),
+    ],
+)
+def test_a_model_that_must_think_is_asked_for_the_least(model: str, effort: str | None) -> None:
+    assert written(asking(thinking=Thinking(enabled=False)), "openai", model).get("reasoning_effort") == effort
 
 
 @pytest.mark.parametrize(
@@ -326,3 +343,11 @@ def test_deepseek_gets_an_empty_reasoning_with_calls_that_have_none() -> None:
     body = written(asking(ToolCall(id="c", name="f", arguments="{}"), role="assistant"), "deepseek")
 
     assert body["messages"][0]["reasoning_content"] == ""
+
+
+def test_how_tools_are_called_is_not_said_to_who_gets_none() -> None:
+    request = asking(tool_choice=ToolChoice("auto"), parallel_tools=False)
+
+    assert {"tool_choice", "parallel_tool_calls"}.isdisjoint(written(request))
+    request.tools = [Tool(name="f")]
+    assert written(request)["parallel_tool_calls"] is False

@@ -175,6 +175,7 @@ def test_refusals_sounds_images_and_sources_are_read() -> None:
         ({"error": {"message": "Overloaded", "code": 503}}, "overloaded", 503),
         ({"error": {"message": "Too many", "type": "rate_limit_error", "code": "rate_limit_exceeded"}}, "rate_limit", 429),
         ({"error": "Something broke"}, "server", 500),
+        ({"message": "Something broke", "type": "server_error"}, "server", 500),
         ({"object": "error", "message": "maximum context length is 8192 tokens", "code": 400}, "context_length", 400),
         ({"choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}]}, "server", 500),
         ({"choices": [{"index": 0, "error": {"message": "Gone", "code": 502}}]}, "server", 502),

@@ -35,7 +35,7 @@ def piece(draft: Draft, part: AnyPart) -> Made | None:
         case Special(vendor=vendor, raw=raw) if vendor == CHAT and isinstance(raw, dict):
             return dict(raw)
         case _:
-            return _lost(draft, part)
+            return _lost(draft, part, "only its own vendor knows it")
 
 
 def _lost(draft: Draft, part: AnyPart, why: str = "") -> Made | None:

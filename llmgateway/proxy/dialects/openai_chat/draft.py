@@ -39,6 +39,11 @@ class Draft:
         """Whether it goes to OpenAI's own API."""
         return self.vendor in OPENAI
 
+    @property
+    def toolless(self) -> bool:
+        """Whether how tools are called says nothing: OpenAI refuses it where there are none, other dialects take it."""
+        return not self.own and not self.request.tools
+
     def lacks(self, *kinds: str) -> bool:
         return not self.target.facts.lacks.isdisjoint(kinds)
 
@@ -80,26 +85,28 @@ class Draft:
     def _takes(self, path: str) -> bool:
         if path.startswith("stream_options."):
             return self.own and "stream_options" in self.body
-        return self.own or (self.openai and path in SHARED_HINTS)
+        if self.own or not self.openai:
+            return self.own
+        return path in SHARED_HINTS and (path != "metadata" or self.request.hints.get("store") is True)
 
     def _put(self, path: str, value: Json) -> bool:
         at = path
         while at and at not in self._places:
             at = at[: max(at.rfind("."), at.rfind("["), 0)]
         holder, names = self._places.get(at, self.body), path[len(at) :].lstrip(".").split(".")
+        if any("[" in name for name in names):
+            return False
         for name in names[:-1]:
             inner = holder.setdefault(name, {})
             if type(inner) is not dict:
                 return False
             holder = inner
-        if any("[" in name for name in names):
-            return False
         holder.setdefault(names[-1], value)
         return True
 
 
 SHARED_HINTS = frozenset({"metadata", "store", "safety_identifier", "prompt_cache_retention"})
-"""Hints that OpenAI's other dialect calls and means the same."""
+"""Hints that OpenAI's other dialect calls and means the same. Here metadata is only taken of what is stored."""
 
 
 def control(cache: Cache) -> Made:

@@ -132,6 +132,7 @@ class ChatMeter(Meter):
 CHAT = Endpoint(
     wire="openai-chat",
     operation=GENERATE,
+    refers=True,
     path="/chat/completions",
     content=("messages", ("array",)),
     bounds=flat_bounds("max_completion_tokens", "max_tokens"),

@@ -71,7 +71,7 @@ def render_request(request: Request, target: Target, losses: Losses) -> Json:
 def _write(draft: Draft, slot: str, name: str) -> None:
     """A value that asks for what would happen anyway is left out for a vendor that lacks the field."""
     value = getattr(draft.request, slot)
-    if value is None or value in ("", []):
+    if value is None or value in ("", []) or (slot == "parallel_tools" and draft.toolless):
         return
     facts = draft.target.facts
     if slot not in facts.lacks and (slot not in ADDED or slot in facts.adds):

@@ -14,6 +14,9 @@ from llmgateway.proxy.dialects.openai_chat.stops import read_stop
 
 Entry = tuple[int, str]
 
+_COMMON = frozenset({"role", "content"})
+"""All that nearly every delta has."""
+
 
 class _Call:
     """A call is opened when its name is known."""
@@ -46,6 +49,9 @@ class Said:
         self.word = self.native = ""
 
     def delta(self, delta: Members, told: list[Event]) -> None:
+        if _COMMON.issuperset(delta.names):
+            self._speak(delta, told)
+            return
         self._reason(delta, told)
         self._speak(delta, told)
         if "audio" in delta:

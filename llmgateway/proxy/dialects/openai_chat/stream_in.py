@@ -64,7 +64,7 @@ class ChatReader:
 
     def _chunk(self, value: Json, told: list[Event]) -> None:
         chunk = Members(value, "", unreadable)
-        if "error" in chunk or value.get("object") == "error":
+        if "error" in chunk or value.get("object") == "error" or ("choices" not in chunk and "message" in chunk):
             self._use(chunk, told)
             self._fail(value, told)
             return

@@ -14,6 +14,8 @@ is lost. Reasoning that is only switched on is of medium effort; a model that de
 
 from __future__ import annotations
 
+import re
+
 from llmgateway.proxy.conversation.losses import Losses
 from llmgateway.proxy.conversation.parts import Json
 from llmgateway.proxy.conversation.request import Request, Thinking
@@ -124,14 +126,41 @@ def write_thinking(request: Request, target: Target, losses: Losses) -> dict[str
     if vendor == "openrouter":
         return _openrouter(thinking)
     written = _switched(request, thinking, target, losses) if vendor in SWITCHED else {}
-    effort = effort_of(thinking)
-    if effort and vendor not in SWITCHED - {"deepseek"} and not (effort == "none" and vendor in SWITCHED):
+    effort = _written_effort(request, thinking, target, losses)
+    if effort:
         written["reasoning_effort"] = effort if vendor in ANY_EFFORT else NARROWED.get(effort, effort)
     if vendor == "groq" and thinking.show:
         written["reasoning_format"] = "hidden" if thinking.show == "none" else "parsed"
     elif thinking.show and (thinking.show == "none") == bool(target.facts.replays):
         losses.hint(request.field(SHOW))
     return written
+
+
+def _written_effort(request: Request, thinking: Thinking, target: Target, losses: Losses) -> str:
+    """Not to think can't be said to every model: OpenAI's older ones think a little or not at all, and elsewhere only an
+    explicit effort of none is passed on."""
+    effort, vendor = effort_of(thinking), target.facts.slug
+    if vendor in SWITCHED:
+        return effort if vendor == "deepseek" and effort != "none" else ""
+    if effort != "none":
+        return effort
+    if vendor in OPENAI:
+        return least_effort(target.model)
+    if not thinking.effort:
+        losses.hint(request.field(FIELD))
+    return thinking.effort
+
+
+def least_effort(model: str) -> str:
+    """The least that a model of OpenAI's can be asked to think; "" for one that does not think."""
+    return next((effort for pattern, effort in _LEAST if pattern.search(model)), "")
+
+
+_LEAST = (
+    (re.compile(r"^gpt-5(?:$|-)(?!chat)"), "minimal"),
+    (re.compile(r"^gpt-(?:5\.\d|[6-9])"), "none"),
+    (re.compile(r"^o[1-9]"), "low"),
+)
 
 
 def _openrouter(thinking: Thinking) -> dict[str, Json]:

@@ -60,7 +60,7 @@ def _nested(grammar: dict[str, Json]) -> Made:
 
 def write_choice(draft: Draft) -> Made:
     choice = draft.request.tool_choice
-    if choice is None:
+    if choice is None or (choice.mode in ("auto", "none") and draft.toolless):
         return {}
     field = draft.request.field("tool_choice")
     if "tool_choice" in draft.target.facts.lacks:
