@@ -31,6 +31,11 @@ def entries(user: Any) -> Iterator[Entry]:
         yield _entry(model, book)
 
 
+def _try_at(model: Model, rows: list[Deployment]) -> str:
+    talks = served_by(model, rows, base_url="").purpose == "chat"
+    return f"{reverse('playground:page')}?{urlencode({'model': model.name})}" if talks else ""
+
+
 def _ways(model: Model, rows: list[Deployment], base_url: str) -> list[Way]:
     found = snippets(served_by(model, rows, base_url=base_url))
     return [Way(snippet.title, snippet.text, note=snippet.note, group=snippet.group) for snippet in found]
@@ -57,5 +62,5 @@ def _entry(model: Model, book: PriceBook) -> Entry:
         updated_at=model.updated_at,
         facts=tuple(facts),
         ways=partial(_ways, model, rows),
-        try_at=f"{reverse('playground:page')}?{urlencode({'model': model.name})}",
+        try_at=_try_at(model, rows),
     )

@@ -162,10 +162,7 @@ class Turn {
             return row;
         }));
         const pace = this.#element.querySelector(".pg-pace");
-        if (told.total) {
-            pace.dataset.total = told.total;
-            pace.dataset.first = told.first ?? told.total;
-        }
+        if (told.first !== undefined && told.total) Object.assign(pace.dataset, { total: told.total, first: told.first });
         if (follow) this.#follow();
     }
 
