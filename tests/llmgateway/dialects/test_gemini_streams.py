@@ -110,6 +110,19 @@ def test_sources_that_come_with_the_last_chunk_stand_on_the_text() -> None:
     assert same(again.candidates, answer.candidates)
 
 
+TEXTS = st.lists(st.tuples(st.text(max_size=3), st.booleans(), st.integers(0, 1)), max_size=5)
+
+
+@given(TEXTS)
+def test_a_plain_chunk_says_the_same_as_one_with_something_unknown(texts: list[tuple[str, bool, int]]) -> None:
+    told = [{"text": text, **({"thought": True} if thought else {})} for text, thought, _ in texts]
+    counts = [{"usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": number}} for number in range(len(texts))]
+    chunks = [{**chunk(part, index=index), **count} for part, (_, _, index), count in zip(told, texts, counts, strict=True)]
+    ends = [chunk(reason="STOP", index=index) for index in sorted({index for _, _, index in texts})]
+    odd = [{**one, "somethingNew": {"x": 1}} for one in (*chunks, *ends)]
+    assert events_of(*chunks, *ends) == events_of(*odd)
+
+
 @given(st.lists(st.binary(min_size=1, max_size=5), min_size=1, max_size=6))
 def test_sound_in_chunks_is_one_sound(pieces: list[bytes]) -> None:
     parts = [{"inlineData": {"mimeType": "audio/L16;rate=24000", "data": base64.b64encode(piece).decode()}} for piece in pieces]
