@@ -10,6 +10,7 @@ import pytest
 
 from dataplane.pins import Pin
 from llmgateway.proxy import stored
+from llmgateway.proxy.stored import uploads
 from tests.fakes.house import House
 from tests.fakes.provider import Reply
 from tests.fakes.storing import Person, Vendor, lay_out, line
@@ -187,3 +188,25 @@ def test_nothing_of_an_upload_is_left_on_disk(house: House, owner: Person, vendo
     owner.upload(b"x" * 2_000_000)
     owner.upload(line(), purpose="batch")
     assert [path.name for path in house.home.iterdir() if path.name.startswith(".upload")] == []
+
+
+def test_more_uploads_than_there_is_room_for_are_asked_to_come_again(
+    owner: Person, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "AT_ONCE", 0)
+    answer = owner.upload(b"text")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+    assert vendor.asked == []
+
+
+def test_an_upload_that_does_not_come_to_its_end_is_given_up(
+    house: House, owner: Person, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [("host", "house"), ("authorization", f"Bearer {owner.key}"), ("content-type", "multipart/form-data; boundary=b")]
+    with monkeypatch.context() as patch:
+        patch.setattr(uploads, "PATIENCE", 0.05)
+        answer = exchange(house.url, head("POST", "/v1/files", [*pairs, ("content-length", "1000")]) + b"--b\r\n")
+    assert answer.status == 408
+    assert answer.json["error"]["code"] == "request_timeout"
+    assert vendor.asked == []
+    assert owner.upload(b"text").status_code == 200, "its place is free again"
