@@ -7,6 +7,7 @@ Who holds an id first keeps it: an id that a provider gives out twice never pass
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import time
@@ -15,6 +16,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
+
+from dataplane.errors import Unavailable
 
 log = logging.getLogger("customhouse.pins")
 
@@ -63,6 +66,8 @@ class Shelf(Protocol):
     async def open_ids(self) -> list[str]: ...
 
     async def claim(self, name: str, seconds: int) -> bool: ...
+
+    async def release(self, name: str) -> None: ...
 
     async def start(self) -> Iterable[tuple[str, Pin]]:
         """What is to be in memory from the start, oldest first."""
@@ -157,6 +162,13 @@ class Pins:
             return False
         self._claims[name] = now + seconds
         return True
+
+    async def release(self, name: str) -> None:
+        """It was not done after all: the next who asks may try. Where that can't be said, the claim runs out by itself."""
+        self._claims.pop(name, None)
+        if self._shelf is not None and self._shelf.shared:
+            with contextlib.suppress(Unavailable):
+                await self._shelf.release(name)
 
     def _used(self, ident: str, pin: Pin) -> None:
         if self._clock() - pin.at > TOUCH_AFTER:

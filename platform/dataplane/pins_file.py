@@ -68,6 +68,9 @@ class FileShelf:
     async def claim(self, name: str, seconds: int) -> bool:
         return True
 
+    async def release(self, name: str) -> None:
+        return None
+
     async def close(self) -> None:
         writer = self._writer
         if writer is not None and not writer.done():

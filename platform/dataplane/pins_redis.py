@@ -88,8 +88,10 @@ class RedisShelf:
         return sorted(member.decode() for member in told)
 
     async def claim(self, name: str, seconds: int) -> bool:
-        key = f"{self._prefix}:pins:claim:{name}"
-        return bool(await self._ask(lambda redis: redis.set(key, b"1", nx=True, ex=seconds)))
+        return bool(await self._ask(lambda redis: redis.set(self._claim_key(name), b"1", nx=True, ex=seconds)))
+
+    async def release(self, name: str) -> None:
+        await self._ask(lambda redis: redis.delete(self._claim_key(name)))
 
     async def close(self) -> None:
         """Gives what waits a moment to get out."""
@@ -109,10 +111,15 @@ class RedisShelf:
             raise Unavailable("What is stored can not be looked up at the moment.", code="pins_unavailable")
         try:
             async with asyncio.timeout(self._timeout):
-                return await command(self._redis)
+                told = await command(self._redis)
         except _AWAY as error:
             self._lost(error)
             raise Unavailable("What is stored can not be looked up at the moment.", code="pins_unavailable") from error
+        self._away_until = 0.0
+        return told
+
+    def _claim_key(self, name: str) -> str:
+        return f"{self._prefix}:pins:claim:{name}"
 
     def _key(self, ident: str) -> str:
         return f"{self._prefix}:pin:{ident}"

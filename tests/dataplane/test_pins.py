@@ -70,6 +70,13 @@ async def test_a_claim_is_one_workers_while_it_lasts() -> None:
     assert [await pins.claim("batch_1", 60), await pins.claim("batch_1", 60), await pins.claim("batch_2", 60)] == [True, False, True]
 
 
+async def test_a_claim_that_is_released_is_the_next_ones() -> None:
+    pins = Pins()
+    assert await pins.claim("batch_1", 60)
+    await pins.release("batch_1")
+    assert await pins.claim("batch_1", 60)
+
+
 async def restarted(path: Path, *, most: int = 1000) -> Pins:
     pins = Pins(FileShelf(path, most=most), most=most)
     await pins.start()
@@ -231,7 +238,9 @@ async def test_who_remembered_an_id_first_keeps_it_among_workers(workers: tuple[
 
 
 async def test_a_claim_is_one_workers_among_all(workers: tuple[Pins, Pins]) -> None:
-    assert sorted([await pins.claim("batch_1", 60) for pins in workers]) == [False, True]
+    assert [await pins.claim("batch_1", 60) for pins in workers] == [True, False]
+    await workers[0].release("batch_1")
+    assert await workers[1].claim("batch_1", 60)
 
 
 async def test_a_batch_that_ran_out_is_looked_for_no_more(workers: tuple[Pins, Pins], redis_url: str) -> None:

@@ -59,14 +59,19 @@ async def settle(kit: Kit, ident: str, batch: dict[str, Any]) -> bool:
     ended = wire.ended(batch)
     if ended is None or not await kit.pins.claim(ident, CLAIM_SECONDS):
         return False
-    pin = await kit.pins.find(ident, fresh=True)
-    if pin is None or not pin.open:
-        return False
-    spent = await _spent(kit, pin, order, wire, ended)
-    for model in sorted(spent):
-        _write(kit, ident, pin, order, ended=ended, model=model, usage=spent[model])
-    kit.pins.remember(ident, msgspec.structs.replace(pin, open=False))
-    return True
+    settled = False
+    try:
+        pin = await kit.pins.find(ident, fresh=True)
+        if pin is not None and pin.open:
+            spent = await _spent(kit, pin, order, wire, ended)
+            for model in sorted(spent):
+                _write(kit, ident, pin, order, ended=ended, model=model, usage=spent[model])
+            kit.pins.remember(ident, msgspec.structs.replace(pin, open=False))
+            settled = True  # and the claim stays, until all workers may know
+    finally:
+        if not settled:
+            await kit.pins.release(ident)
+    return settled
 
 
 def notice_outputs(kit: Kit, ident: str, pin: Pin, outputs: list[str]) -> None:
