@@ -10,6 +10,7 @@ from dataplane.money import Rates
 from dataplane.sealing import SealError
 from dataplane.snapshot import DeploymentRecord, LlmSection, ModelRecord, ProviderRecord
 from dataplane.upstream import Prepared, Refused
+from llmgateway.proxy.cache.fingerprint import fingerprint
 from llmgateway.proxy.credentials import UnusableCredential, credential_of
 from llmgateway.proxy.paths import base_url, gemini_prefix
 from llmgateway.proxy.providers import OPERATIONS, facts_of
@@ -116,14 +117,15 @@ MOST_PREPARED = 32
 
 
 class Model:
-    """A model with its deployments in tiers of equal priority, best first."""
+    """A model with its deployments in tiers of equal priority, best first. `fingerprint` is of one whose answers are cached."""
 
-    __slots__ = ("_rates", "_tiers", "deployments", "fallbacks", "record", "tiers")
+    __slots__ = ("_rates", "_tiers", "deployments", "fallbacks", "fingerprint", "record", "tiers")
 
     def __init__(self, record: ModelRecord, deployments: list[Deployment]) -> None:
         self.record = record
         self.deployments = deployments
         self.fallbacks: list[Model] = []
+        self.fingerprint = b""
         self._rates: dict[tuple[str, str], list[Rates] | None] = {}
         self._tiers: dict[tuple[str, str], list[list[Deployment]]] = {}
         by_priority: dict[int, list[Deployment]] = {}
@@ -182,3 +184,5 @@ class Runtime:
             self.models[record.name] = Model(record, ready)
         for model in self.models.values():
             model.fallbacks = [self.models[name] for name in model.record.fallbacks if name in self.models]
+            if model.record.cache_ttl:
+                model.fingerprint = fingerprint((model.record, *(fallback.record for fallback in model.fallbacks)), providers)

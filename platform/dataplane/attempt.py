@@ -90,7 +90,7 @@ class Attempt:
         one piece is paid for in full by now, so its true usage is read."""
         usage: Usage | None = {}
         if answer.status < 400:
-            self.meter = meter = self.exchange.call.meter(self.leg, answer)
+            self.meter = meter = self._metered(answer)
             if not self.exchange.call.is_stream(answer):
                 meter.whole(await answer.read())
                 usage = meter.usage()
@@ -105,7 +105,7 @@ class Attempt:
         call = self.exchange.call
         if answer.status >= 400:
             return await self._refused(answer, await answer.read(limit=ERROR_BODY), legs)
-        self.meter = meter = call.meter(self.leg, answer)
+        self.meter = meter = self._metered(answer)
         if call.is_stream(answer):
             self.relay = Relay(self, answer, meter)
             await self.relay.run()
@@ -114,6 +114,11 @@ class Attempt:
         cost = self.settle(outcome_of(meter), usage=meter.usage())
         await self._respond(answer, body, cost=cost)
         return self.DONE
+
+    def _metered(self, answer: Answer) -> Meter:
+        call = self.exchange.call
+        meter = call.meter(self.leg, answer)
+        return meter if call.keeping is None else call.keeping.listen(meter, self.leg, answer)
 
     async def _refused(self, answer: Answer, body: bytes, legs: Iterator[Leg]) -> Leg | None:
         """The upstream said no, which costs nothing. Where the house takes that on itself another deployment may do better;
@@ -170,6 +175,9 @@ class Attempt:
             (b"x-request-id", exchange.request.id.encode()),
             (b"x-customhouse-route", exchange.route),
         ]
+        keeping = exchange.call.keeping
+        if keeping is not None and keeping.told:
+            headers.append((b"x-customhouse-cache", keeping.told))
         if limits := {name.encode(): value.encode() for name, value in exchange.admission.headers()}:
             # The caller's own limits stand in the place of those that the upstream sets the house.
             headers = [*(pair for pair in headers if pair[0] not in limits), *limits.items()]

@@ -17,6 +17,7 @@ from dataplane.store import Snapshot
 from dataplane.upstream import Answer, Prepared, Streamed, Upstream
 
 if TYPE_CHECKING:
+    from dataplane.keeping import Keeping
     from dataplane.kit import Kit
 
 RETRYABLE = frozenset((408, 429, 500, 502, 503, 504, 529))
@@ -104,7 +105,8 @@ class Call:
 
     `journaled` False is for exchanges that do no work to be metered (a list, a notification): they leave no usage event.
     `head_first` is for streams that answer nothing anybody waits for: the head goes out at once, silence is no failure,
-    and they hold none of the caller's concurrency. `first_event` and `idle` are the seconds that a stream may take to its
+    and they hold none of the caller's concurrency. `keeping` is for calls that may be given a kept answer or whose own may be
+    kept. `first_event` and `idle` are the seconds that a stream may take to its
     first event and between two of them; None: what the upstream's own timeouts allow."""
 
     plane = ""
@@ -116,6 +118,7 @@ class Call:
         "head_first",
         "idle",
         "journaled",
+        "keeping",
         "key",
         "model",
         "reserve",
@@ -137,6 +140,7 @@ class Call:
         self.stream = False
         self.journaled = True
         self.head_first = False
+        self.keeping: Keeping | None = None
         self.first_event: float | None = None
         self.idle: float | None = None
 

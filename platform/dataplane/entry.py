@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 
 class Entry:
-    """One leg in the journal. `request_id` is what the caller was told; `first_byte` is from the performance clock."""
+    """One leg in the journal. `request_id` is what the caller was told; `first_byte` is from the performance clock, `saved` as
+    in the usage event."""
 
-    __slots__ = ("call", "first_byte", "id", "leg", "request_id", "settled", "started_at", "wall")
+    __slots__ = ("call", "first_byte", "id", "leg", "request_id", "saved", "settled", "started_at", "wall")
 
     def __init__(self, call: Call, leg: Leg, request_id: str) -> None:
         self.call = call
@@ -32,6 +33,7 @@ class Entry:
         self.wall = time.time()
         self.started_at = time.perf_counter()
         self.first_byte: float | None = None
+        self.saved: str | None = None
         self.settled = False
 
     def intend(self, kit: Kit, admission: Admission) -> None:
@@ -107,6 +109,7 @@ class Entry:
             estimated,
             round(seconds * 1000, 3),
             None if self.first_byte is None else round((self.first_byte - self.started_at) * 1000, 3),
+            self.saved,
         )
         kit.journal.settle(event)
         return charge

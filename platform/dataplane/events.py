@@ -41,7 +41,9 @@ class Intent(msgspec.Struct, omit_defaults=True, gc=False, tag_field="line", tag
 class UsageEvent(msgspec.Struct, omit_defaults=True, gc=False, tag_field="line", tag="settle"):
     """A settled leg, as the ledger takes it. `cost` None means that no price is known; then `price` is None too.
 
-    `outcome` is ok, error (the upstream said no), aborted (the caller left or was cut), unknown (the worker died)."""
+    `outcome` is ok, error (the upstream said no), aborted (the caller left or was cut), unknown (the worker died). `saved` is
+    what a call would have cost that was given an answer of before: USD, None for any other call or where nobody knows. It is
+    beside `cost` and never taken from it."""
 
     id: str
     request_id: str
@@ -68,6 +70,7 @@ class UsageEvent(msgspec.Struct, omit_defaults=True, gc=False, tag_field="line",
     estimated: bool = False
     latency_ms: float = 0.0
     ttft_ms: float | None = None
+    saved: str | None = None
 
 
 class Lease(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False, tag_field="line", tag="lease"):

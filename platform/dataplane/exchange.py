@@ -107,10 +107,12 @@ class Exchange:
     def _left(self) -> None:
         """The caller has gone. An upstream that has the request but has not answered can't be stopped (the client library
         lets its request run on): it is waited for, since what it answers is billed. A stream that is billed on is read on,
-        once nothing is being written to the caller."""
+        once nothing is being written to the caller. An answer in one piece that its caller will ask for again is read."""
         if self.waiting or self.task is None:
             return
-        attempt = self.attempt
+        attempt, keeping = self.attempt, self.call.keeping
+        if keeping is not None and keeping.expected_again and attempt is not None and attempt.relay is None:
+            return
         if attempt is None or attempt.relay is None or not attempt.leg.drains or self.sending_since:
             self.task.cancel()
 

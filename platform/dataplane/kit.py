@@ -13,11 +13,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from dataplane import operations
+from dataplane.answers import Answers
 from dataplane.asgi import App, Receive, Request, Scope, Send
 from dataplane.call import Call
 from dataplane.debug import DebugRecords
 from dataplane.errors import HouseError, NotFound, Unavailable
 from dataplane.handshake import Handshake
+from dataplane.idempotency import Claims
 from dataplane.metrics import Metrics
 from dataplane.pins import Pins
 from dataplane.principal import invalid_key
@@ -92,21 +94,25 @@ class Kit:
         journal: Journal,
         background: Sequence[Background] = (),
         pins: Pins | None = None,
+        claims: Claims | None = None,
     ) -> None:
-        """`pins` None: what is stored for callers is known to this process alone, and forgotten with it."""
+        """`pins` None: what is stored for callers is known to this process alone, and forgotten with it. `claims` None: so are
+        the calls that are to be made once."""
         self.pepper = pepper
         self.sealer = sealer
         self.store = store
         self.limits = limits
         self.journal = journal
         self.pins = Pins() if pins is None else pins
+        self.answers = Answers()
+        self.claims = Claims() if claims is None else claims
         self.upstreams = Upstreams()
         self.metrics = Metrics()
         self.debug = DebugRecords()
         self.active: set[Running] = set()
         self.sockets = 0
         self.draining = False
-        self._background: list[Background] = [self.pins, *background]
+        self._background: list[Background] = [self.pins, self.claims, *background]
         self._begun = 0
         self._listening = False
         self._sweeper: asyncio.Task[None] | None = None
@@ -115,6 +121,7 @@ class Kit:
         self._looking: asyncio.TimerHandle | None = None
         self.metrics.gauges["active_calls"] = ("Calls under way.", lambda: float(len(self.active)))
         self.metrics.gauges["open_sockets"] = ("WebSocket connections.", lambda: float(self.sockets))
+        self.metrics.gauges["cached_bytes"] = ("Answers in the response cache.", lambda: float(self.answers.bytes))
         self.metrics.gauges["snapshot_version"] = ("Version of the snapshot that is served.", lambda: float(store.current.version))
         self.metrics.gauges["snapshot_age_seconds"] = ("Since the snapshot last changed.", lambda: time.time() - store.current.loaded_at)
 

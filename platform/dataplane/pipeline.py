@@ -1,6 +1,6 @@
 """The life of a call, the same for all three gateways:
 
-    identify → resolve → authorize → admit → inspect → journal → dispatch → relay → settle
+    identify → resolve → authorize → (give a kept answer) → admit → inspect → journal → dispatch → relay → settle
 
 `serve` is the first half and the only place where an error becomes an answer; `Exchange` is the second half.
 """
@@ -18,6 +18,7 @@ from dataplane.kit import withdrawn
 from dataplane.principal import identify
 
 if TYPE_CHECKING:
+    from dataplane.keeping import Keeping
     from dataplane.kit import Kit
 
 log = logging.getLogger("customhouse.pipeline")
@@ -26,6 +27,7 @@ log = logging.getLogger("customhouse.pipeline")
 async def serve(kit: Kit, gateway: Gateway, request: Request) -> None:
     """Answers one request. Never raises but for cancellation."""
     exchange: Exchange | None = None
+    keeping: Keeping | None = None
     try:
         request.guard()
         snapshot = kit.store.current
@@ -33,7 +35,12 @@ async def serve(kit: Kit, gateway: Gateway, request: Request) -> None:
         call = await gateway.open(kit, request, key, snapshot)
         if call is None:
             return
+        keeping = call.keeping
+        if keeping is not None and await keeping.answered(request):
+            return
         exchange = Exchange(kit, request, call, await admit(kit, call))
+        if keeping is not None:
+            keeping.exchange = exchange
         if kit.store.current is not snapshot and (reason := withdrawn(call, kit.store.current)) is not None:
             # Its body came slowly, or it waited for money, and meanwhile its key or its grant was taken away.
             exchange.admission.settle(None, 0)
@@ -47,6 +54,9 @@ async def serve(kit: Kit, gateway: Gateway, request: Request) -> None:
         log.exception("call failed inside the house", extra={"request_id": request.id})
         failure = HouseError("The house failed to handle this call. The request id finds it in the log.")
         await refuse(kit, gateway, request, error=failure, exchange=exchange)
+    finally:
+        if keeping is not None:
+            keeping.end()
 
 
 async def admit(kit: Kit, call: Call):  # type: ignore[no-untyped-def]  # dataplane.limits.Admission, typed there
