@@ -35,6 +35,7 @@ _quiet.setLevel(logging.WARNING)  # below that the library writes down headers, 
 FAREWELL = 2.0
 """Seconds that an upstream has to answer a closing frame."""
 
+
 class Declined(UpstreamFailed):
     """The upstream answered the handshake with another status than 101, and no socket came of it."""
 
@@ -76,8 +77,12 @@ class Socket:
             raise _end(error) from error
 
     async def close(self) -> None:
-        """Says goodbye and waits for an answer, not for long."""
-        await self._connection.close()
+        """Says goodbye and waits for an answer, not for long: an upstream that does not read never hears it."""
+        try:
+            async with asyncio.timeout(FAREWELL):
+                await self._connection.close()
+        except TimeoutError:
+            self.abort()
 
     def abort(self) -> None:
         """Leaves at once, for who has no time left to wait."""

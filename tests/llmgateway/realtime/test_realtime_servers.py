@@ -139,9 +139,10 @@ async def _who_does_not_read_is_waited_for(house: Apart, provider: RealtimeProvi
         nonlocal sent
         if event["type"] == "response.cancel":
             await blocked.wait()
-        for _ in range(1500):
-            await peer.connection.send(piece)
-            sent += 1
+        elif event["type"] == "input_audio_buffer.clear":
+            for _ in range(1500):
+                await peer.connection.send(piece)
+                sent += 1
 
     provider.behave = behave
     async with talking(house, max_queue=1) as connection:
@@ -161,8 +162,15 @@ async def _who_does_not_read_is_waited_for(house: Apart, provider: RealtimeProvi
                     await send(connection, "input_audio_buffer.append", audio="A" * 100_000)
                     went += 1
         assert 0 < went < 300, "the caller could send everything though nobody read it"
-        connection.transport.abort()
-    blocked.set()
+        blocked.set()
+
+
+async def _takes_nobody_new(house: Apart) -> None:
+    async with asyncio.timeout(10):
+        with contextlib.suppress(InvalidStatus, OSError):
+            while True:
+                async with talking(house):
+                    await asyncio.sleep(0.02)
 
 
 async def _stopping_waits_for_the_response(house: Apart, provider: RealtimeProvider) -> None:
@@ -173,7 +181,7 @@ async def _stopping_waits_for_the_response(house: Apart, provider: RealtimeProvi
         name = (await hear(connection, "response.created"))["response"]["id"]
         await hear(connection, "response.output_audio_transcript.delta")
         os.kill(house.pid, signal.SIGTERM)
-        await asyncio.sleep(0.5)
+        await _takes_nobody_new(house)
         await (await provider.peer(number)).end(name)
         events, code, _ = await end_of(connection)
     assert [event["type"] for event in events] == ["response.done", "error"]
