@@ -81,6 +81,8 @@ def test_it_is_in_no_list_of_keys_to_keep(client: Client, owner: User) -> None:
     assert "mine" in html
     assert key.prefix not in html
     assert list(Keys().stored()) == ["owner/mine"]
+    for query, shown in (("", False), ("?made_by=page", True), ("?made_by=any", True), (f"?q={key.prefix}", True)):
+        assert (f"ch_{key.prefix}_" in client.get(f"/admin/identity/apikey/{query}").content.decode()) is shown
 
 
 def test_who_may_not_come_in_gets_none(owner: User) -> None:
