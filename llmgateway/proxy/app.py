@@ -19,6 +19,7 @@ from llmgateway.proxy.dialects.openai_chat.meter import CHAT, EMBEDDINGS
 from llmgateway.proxy.dialects.openai_responses.meter import RESPONSES
 from llmgateway.proxy.gemini import GEMINI_PATH, GeminiGateway, is_google
 from llmgateway.proxy.inbound import Inbound
+from llmgateway.proxy.media.gateway import gateways as media
 from llmgateway.proxy.opening import open_call
 
 if TYPE_CHECKING:
@@ -69,5 +70,6 @@ def routes() -> Routes:
     gemini = _handler(GeminiGateway())
     models = _models(_handler(Catalog()), gemini)
     exact = {path: _handler(ModelGateway(endpoint)) for path, endpoint in ENDPOINTS.items()}
+    exact |= {path: _handler(gateway) for path, gateway in media().items()}
     exact |= {PATH: models, GEMINI_PATH: gemini}
     return Routes(exact=exact, prefixes=((PATH + "/", models), (GEMINI_PATH + "/", gemini)))

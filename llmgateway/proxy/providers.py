@@ -264,7 +264,15 @@ UNKNOWN: dict[str, Facts] = {
 """By provider dialect, of a vendor that no row tells of: any compatible address."""
 
 OPERATIONS: dict[str, dict[str, str]] = {
-    "openai": {"embed": "openai-embeddings", "rerank": "openai-rerank", "count": "openai-input-tokens"},
+    "openai": {
+        "embed": "openai-embeddings",
+        "rerank": "openai-rerank",
+        "count": "openai-input-tokens",
+        "images": "openai-images",
+        "speech": "openai-speech",
+        "transcription": "openai-transcription",
+        "moderation": "openai-moderation",
+    },
     "anthropic": {"count": "anthropic-count"},
     "gemini": {"embed": "gemini-embed", "count": "gemini-count"},
     "bedrock": {},

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from llmgateway.proxy.dialects.endpoint import COUNT, GENERATE
+from llmgateway.proxy.dialects.endpoint import COUNT, EMBED, GENERATE, RERANK
 from llmgateway.proxy.translation.base import Translation
 from llmgateway.proxy.translation.count import count
+from llmgateway.proxy.translation.embed import embed
 from llmgateway.proxy.translation.generate import generate
+from llmgateway.proxy.translation.rerank import rerank
 
 if TYPE_CHECKING:
     from llmgateway.proxy.inbound import Inbound
@@ -16,7 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Translation", "translate"]
 
-_BY_OPERATION: dict[str, Callable[[Inbound, Deployment], Translation]] = {GENERATE: generate, COUNT: count}
+_BY_OPERATION: dict[str, Callable[[Inbound, Deployment], Translation]] = {
+    GENERATE: generate,
+    COUNT: count,
+    EMBED: embed,
+    RERANK: rerank,
+}
 
 
 def translate(inbound: Inbound, deployment: Deployment) -> Translation:
