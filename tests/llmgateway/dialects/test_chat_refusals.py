@@ -55,8 +55,7 @@ def user(part: AnyPart) -> Request:
         (File(text="Hi", context="a letter", at=AT), "openai", f"{AT}.context"),
         (File(text="Hi", citations=True, at=AT), "openai", f"{AT}.citations"),
         (Special(vendor="anthropic", kind="server_tool_use", raw={}, at=AT), "openai", AT),
-        (ToolResult(call_id="c", content=[], is_error=True, at=AT), "openai", f"{AT}.is_error"),
-        (ToolResult(call_id="c", content=[Image(url="https://example.com/a.png", at=f"{AT}.x")], at=AT), "openai", f"{AT}.x"),
+        (ToolResult(call_id="c", content=[Image(url="https://example.com/a.png", at=f"{AT}.x")], at=AT), "deepseek", f"{AT}.x"),
     ],
 )
 def test_a_part_that_can_not_be_sent_is_named(part: AnyPart, vendor: str, field: str) -> None:

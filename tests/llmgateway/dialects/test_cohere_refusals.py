@@ -101,9 +101,9 @@ def test_a_slot_without_a_place_is_refused_by_its_callers_name(slots: dict[str, 
         (Image(data="AA==", media_type="image/png"), ASSISTANT, "said texts"),
         (ToolCall(id="1", name="patch", arguments="x", custom=True), ASSISTANT, "free text"),
         (
-            ToolResult(call_id="1", content=[Image(data="AA==", media_type="image/png", at="messages[1].content[0]")]),
+            ToolResult(call_id="1", content=[File(data="AA==", media_type="application/pdf", at="messages[1].content[0]")]),
             USER,
-            "answer with texts",
+            "texts and images",
         ),
     ],
 )

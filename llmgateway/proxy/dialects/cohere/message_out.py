@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from llmgateway.proxy.conversation.losses import Losses
-from llmgateway.proxy.conversation.parts import AnyPart, Image, Json, Reasoning, Refused, Text, ToolCall, ToolResult
+from llmgateway.proxy.conversation.parts import AnyPart, File, Image, Json, Reasoning, Refused, Text, ToolCall, ToolResult
 from llmgateway.proxy.conversation.request import ASSISTANT, DEVELOPER, SYSTEM, Message, Request
+from llmgateway.proxy.conversation.shown import shown_by_user, texts_of
 from llmgateway.proxy.dialects.cohere.citations import VENDOR, write_citations
 from llmgateway.proxy.dialects.cohere.message_in import PLAN, THOUGHT
 from llmgateway.proxy.dialects.jsontext import compact_object
@@ -31,14 +32,10 @@ def write_messages(request: Request, losses: Losses, *, lacks: frozenset[str]) -
 def _asked(message: Message, losses: Losses, lacks: frozenset[str]) -> list[Json]:
     """Tool results come before whatever else their message says: they must follow their calls."""
     role = SYSTEM if message.role == DEVELOPER else message.role
-    results: list[Json] = []
-    blocks: list[Json] = []
-    for part in message.parts:
-        if isinstance(part, ToolResult):
-            results.append(_result(part, losses))
-        elif (block := _asked_block(part, losses, lacks)) is not None:
-            blocks.append(block)
-    return results + ([{"role": role, "content": _shortened(blocks)}] if blocks else [])
+    results = [part for part in message.parts if isinstance(part, ToolResult)]
+    others = (part for part in (*shown_by_user(results, losses), *message.parts) if not isinstance(part, ToolResult))
+    blocks = [block for part in others if (block := _asked_block(part, losses, lacks)) is not None]
+    return [_result(part, losses) for part in results] + ([{"role": role, "content": _shortened(blocks)}] if blocks else [])
 
 
 def _shortened(blocks: list[Json]) -> Json:
@@ -53,6 +50,10 @@ def _asked_block(part: AnyPart, losses: Losses, lacks: frozenset[str]) -> Json:
         case Image() if "image" not in lacks and not part.file_id:
             url = part.url or f"data:{part.media_type};base64,{part.data}"
             return {"type": "image_url", "image_url": {"url": url, **({"detail": part.detail} if part.detail else {})}}
+        case File(text=text) if text and not part.citations and not part.context:
+            if part.title:
+                losses.hint(f"{part.at}.title")
+            return {"type": "text", "text": text}
     losses.drop(part.at, "it takes texts and images")
     return None
 
@@ -60,13 +61,9 @@ def _asked_block(part: AnyPart, losses: Losses, lacks: frozenset[str]) -> Json:
 def _result(part: ToolResult, losses: Losses) -> Json:
     if part.is_error:
         losses.hint(f"{part.at}.is_error")
-    texts = []
     for item in part.content:
         hint_cache(item, losses)
-        if isinstance(item, Text):
-            texts.append(item.text)
-        else:
-            losses.drop(item.at, "its tools answer with texts")
+    texts = [item.text for item in texts_of(part)]
     return {
         "role": "tool",
         "tool_call_id": part.call_id,

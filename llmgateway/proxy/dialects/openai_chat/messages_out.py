@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from llmgateway.proxy.conversation.parts import AnyPart, Audio, Image, Reasoning, Refused, Text, ToolCall, ToolResult
 from llmgateway.proxy.conversation.request import ASSISTANT, DEVELOPER, SYSTEM, Message
+from llmgateway.proxy.conversation.shown import shown_by_user, texts_of
 from llmgateway.proxy.dialects.openai_chat import details
 from llmgateway.proxy.dialects.openai_chat.content_out import pieces
 from llmgateway.proxy.dialects.openai_chat.draft import Draft, Made
@@ -33,7 +34,7 @@ def _message(draft: Draft, message: Message) -> list[Made]:
         return [_named(draft, message, _assistant(draft, message.parts))]
     results = [part for part in message.parts if isinstance(part, ToolResult)]
     written = [_result(draft, part) for part in results]
-    others = [part for part in message.parts if not isinstance(part, ToolResult)]
+    others = shown_by_user(results, draft.losses) + [part for part in message.parts if not isinstance(part, ToolResult)]
     if others or not results:
         role = SYSTEM if message.role == DEVELOPER and not draft.target.facts.developer else message.role
         written.append(_named(draft, message, {"role": role, "content": content(draft, others)}))
@@ -63,13 +64,8 @@ def _extended(draft: Draft, parts: Sequence[AnyPart]) -> bool:
 
 def _result(draft: Draft, part: ToolResult) -> Made:
     if part.is_error:
-        draft.losses.drop(f"{part.at}.is_error", "a tool's message can not say that it failed")
-    texts: list[AnyPart] = []
-    for piece in part.content:
-        if isinstance(piece, Text):
-            texts.append(piece)
-        else:
-            draft.losses.drop(piece.at or part.at, "a tool's message takes only text")
+        draft.losses.hint(f"{part.at}.is_error")
+    texts = texts_of(part)
     made: Made = {"role": "tool", "tool_call_id": draft.call_id(part.call_id), "content": content(draft, texts)}
     if part.cache is not None and texts and "cache" in draft.target.facts.adds:
         marked = Text(text="", cache=part.cache, at=part.at)
