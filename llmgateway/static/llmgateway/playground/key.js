@@ -80,7 +80,10 @@ async function knows(base, key) {
 
 export function blocked(bases) {
     const other = bases.find((base) => !base.startsWith(location.origin));
-    if (!other) return "The gateway does not answer at this address. Is it running?";
+    if (!other) {
+        return `No gateway answers at ${location.origin}. Where gateways run apart from this page, serve both under one address `
+            + "(CUSTOMHOUSE_PUBLIC_URL), with /v1/ going to the gateways.";
+    }
     return `The gateway at ${other} can't be reached from this page at ${location.origin}: it is away, or the browser refuses calls `
         + "between the two addresses. Serve both under one address (CUSTOMHOUSE_PUBLIC_URL), or use the curl command.";
 }
