@@ -72,6 +72,9 @@ class HouseWebSocket(WebSocketProtocol):
 
     def handle_reply(self, message: dict[str, Any]) -> None:
         kind = message["type"]
+        answers = kind == "websocket.accept" or kind.startswith("websocket.http.response")
+        if answers and not hasattr(self, "handshake_deferred"):
+            return  # the client is gone, or has been refused for the time that it took
         if kind == "websocket.accept" and message.get("headers"):
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in message["headers"]}
             self.handshake_deferred.callback((message.get("subprotocol"), headers))

@@ -140,6 +140,22 @@ def test_every_floor_of_the_house_answers_in_one_process(house: Toured, client: 
     assert client.get(path, headers=staff(house)).status_code in (200, 302)
 
 
+def test_a_realtime_connection_is_asked_for_its_key_and_not_for_its_origin(house: Toured, client: httpx.Client) -> None:
+    headers = {
+        "connection": "Upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "origin": "https://app.example",
+    }
+    unknown = client.get("/v1/realtime", params={"model": house.tour["model"]}, headers=headers)
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (401, "missing_api_key")
+    headers["authorization"] = f"Bearer {house.tour['key']}"
+    absent = client.get("/v1/realtime", params={"model": "absent"}, headers=headers)
+    assert (absent.status_code, absent.json()["error"]["code"]) == (404, "model_not_found")
+    assert client.get("/v1/elsewhere", headers=headers).status_code == 404
+
+
 def test_the_sandbox_is_for_this_machine_only() -> None:
     from config.sandbox.app import _from_here
 

@@ -166,11 +166,11 @@ class Connection:
             event_id = event.event_id
             out = self._model.apply(event)
             if event.type == "response.create":
-                self.responses.context.add(len(event.raw), audio=False)
+                self.responses.context.add(len(event.message), audio=False)
                 asked = events.max_output_of(events.members_of(event.fields, "response"))
                 await self.responses.ask(event_id, max_output=asked)
             else:
-                self.responses.context.add(len(event.raw), audio=event.type == AUDIO)
+                self.responses.context.add(len(event.message), audio=event.type == AUDIO)
         except HouseError as error:
             await self._tell(error, event_id)
             return None

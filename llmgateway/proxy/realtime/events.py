@@ -34,13 +34,16 @@ MOST_EVENT_ID = 512
 
 
 class ClientEvent(NamedTuple):
-    """`message` is what came, `raw` the same as bytes."""
+    """`message` is what came."""
 
     type: str
     event_id: str | None
     fields: Fields
     message: Message
-    raw: bytes
+
+    @property
+    def raw(self) -> bytes:
+        return self.message if isinstance(self.message, bytes) else self.message.encode()
 
 
 def client_event(message: Message) -> ClientEvent | None:
@@ -52,9 +55,8 @@ def client_event(message: Message) -> ClientEvent | None:
         if isinstance(message, bytes):
             return None
         raise BadRequest("The event is not a JSON object.", code="invalid_json") from None
-    raw = message if isinstance(message, bytes) else message.encode()
     refuse_ambiguous(fields, _DECISIVE)
-    return ClientEvent(_string(fields, "type") or "", _string(fields, "event_id"), fields, message, raw)
+    return ClientEvent(_string(fields, "type") or "", _string(fields, "event_id"), fields, message)
 
 
 def refuse_ambiguous(fields: Fields, decisive: frozenset[str]) -> None:
@@ -97,8 +99,8 @@ class Ownership(NamedTuple):
         model, and BadRequest for a session of another kind."""
         if _OWNED.isdisjoint(event.fields):
             return event.message
-        changed = dict(event.fields)
-        rewritten = self._own(changed, "model", event.raw) or _HIDDEN.search(event.raw) is not None
+        changed, whole = dict(event.fields), event.raw
+        rewritten = self._own(changed, "model", whole) or _HIDDEN.search(whole) is not None
         for part in ("session", "response"):
             if part not in changed:
                 continue
@@ -109,7 +111,7 @@ class Ownership(NamedTuple):
             if self._own(inside, f"{part}.model", raw) or (inside and rewritten):
                 changed[part] = msgspec.Raw(_encoder.encode(inside))
                 rewritten = True
-            if event.raw.count(b'"%s"' % part.encode()) > 1:
+            if whole.count(b'"%s"' % part.encode()) > 1:
                 rewritten = True  # it may be there twice: the upstream gets the one that was looked at
         if not rewritten:
             return event.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from dataplane.call import Call
 from dataplane.errors import BadRequest, HouseError, NotFound, Unavailable, UpstreamFailed
 from dataplane.handshake import Handshake
 from dataplane.principal import identify, presented_key
+from dataplane.resolving import TimedOut
 from dataplane.snapshot import KeyRecord, LlmSection
 from dataplane.socket_upstream import Declined, Socket, open_socket
 from dataplane.store import Snapshot
@@ -29,8 +31,8 @@ _BETA_PROTOCOL = "openai-beta.realtime-v1"
 _BETA = ("openai-beta", "realtime=v1")
 
 DIALECT = "openai"
-HANDSHAKE_WITHIN = 15.0
-"""Seconds that a provider has to answer: the servers in front of the house wait for theirs no longer than 20."""
+HANDSHAKE_WITHIN, OPEN_WITHIN = 15.0, 20.0
+"""Seconds that one provider has to answer the handshake, and all of them together: the client waits for its own."""
 
 _FORWARDED = (b"openai-beta", b"user-agent")
 _PLAIN = re.compile(rb"[\x20-\x7e]{1,512}")
@@ -114,6 +116,14 @@ def subprotocol_of(handshake: Handshake) -> str | None:
 
 async def connect(call: RealtimeCall, handshake: Handshake) -> Place:
     """Tries the deployments in turn. Raises what the last of them failed with."""
+    try:
+        async with asyncio.timeout(OPEN_WITHIN):
+            return await _connect(call, handshake)
+    except TimeoutError:
+        raise TimedOut("No provider opened a connection in time.") from None
+
+
+async def _connect(call: RealtimeCall, handshake: Handshake) -> Place:
     failure: HouseError | None = None
     forwarded = _forwarded(handshake)
     providers = {record.id: record for record in call.snapshot.llm.providers}
