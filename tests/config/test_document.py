@@ -55,7 +55,7 @@ def test_every_mistake_is_told_with_its_line_and_what_was_expected() -> None:
         "line 13: models[1].deployments[0].provider: expected a name",
         (
             "line 14: models[2].nme: is not known; expected one of name, deployments, strategy, price, fallbacks, max_output, "
-            "description, team, discoverable, enabled"
+            "cache, timeouts, native_only, description, team, discoverable, enabled"
         ),
         "line 15: models[3]: expected a mapping",
         "line 17: teams[0].name: expected lower-case letters, digits, dots, dashes or underscores",
