@@ -110,12 +110,13 @@ def require(fields: Fields, name: str, kinds: tuple[str, ...]) -> None:
         raise BadRequest(f"The field {name} must be of type {' or '.join(kinds)}.", param=name, code="invalid_type")
 
 
-def rewrite(body: bytes, fields: Fields, owned: dict[str, object]) -> bytes:
+def rewrite(body: bytes, fields: Fields, owned: dict[str, object], *, anew: bool = False) -> bytes:
     """The body with the gateway's own fields in place of the caller's.
 
     With nothing to change it is the very body that came, unless the model might be named twice in it (by duplicate
-    members or by an escaped name): which one counts would then be up to the upstream's parser, so it is written anew."""
-    if not owned and body.count(b'"model"') == 1 and b"\\u006" not in body:
+    members or by an escaped name): which one counts would then be up to the upstream's parser, so it is written anew. `anew`
+    does so in any case."""
+    if not (owned or anew) and body.count(b'"model"') == 1 and b"\\u006" not in body:
         return body
     changed = dict(fields)
     for name, value in owned.items():

@@ -3,7 +3,7 @@ otherwise the call is translated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 
 from dataplane.asgi import Headers
@@ -40,7 +40,7 @@ provider's text may quote the house's credential."""
 
 class ModelCall(Call):
     plane = "llm"
-    __slots__ = ("_inbound", "_runtime", "_translation")
+    __slots__ = ("_deployment", "_inbound", "_only", "_preferred", "_runtime", "_translation", "notice")
 
     def __init__(self, inbound: Inbound, *, key: KeyRecord, snapshot: Snapshot, runtime: Runtime) -> None:
         """Resolves, authorizes and estimates. Raises BadRequest and NotFound."""
@@ -48,6 +48,11 @@ class ModelCall(Call):
         self._inbound = inbound
         self._runtime = runtime
         self._translation: Translation | None = None
+        self._deployment: Deployment | None = None
+        self._only: int | None = None
+        self._preferred: int | None = None
+        self.notice: Callable[[Deployment, Meter], Meter] | None = None
+        """Wraps the reader of an answer in the provider's own dialect, to see what it gives out."""
         self.model = inbound.model
         model = runtime.models.get(self.model)
         if model is None or f"model:{self.model}" not in snapshot.allowed(key):
@@ -94,7 +99,7 @@ class ModelCall(Call):
         endpoint = self._inbound.endpoint
         refused: BadRequest | None = None
         any_leg = False
-        for deployment in with_fallbacks(self._runtime.models, self.model, endpoint.wire, endpoint.operation):
+        for deployment in self._ordered(with_fallbacks(self._runtime.models, self.model, endpoint.wire, endpoint.operation)):
             try:
                 leg = self._leg(deployment)
             except BadRequest as error:
@@ -104,6 +109,26 @@ class ModelCall(Call):
             yield leg
         if refused is not None and not any_leg:
             raise refused
+
+    def _ordered(self, deployments: Iterator[Deployment]) -> Iterator[Deployment]:
+        if self._only is not None:
+            return (place for place in deployments if place.provider_id == self._only)
+        if self._preferred is not None:
+            return iter(sorted(deployments, key=lambda place: place.provider_id != self._preferred))
+        return deployments
+
+    def stay_at(self, provider: int | None) -> None:
+        """Only deployments at this provider may take the call. Raises BadRequest when its model has none there."""
+        self._only = provider
+        endpoint = self._inbound.endpoint
+        places = with_fallbacks(self._runtime.models, self.model, endpoint.wire, endpoint.operation)
+        if not any(place.provider_id == provider for place in places):
+            text = f"What this call refers to is stored at a provider that does not serve the model {self.model!r}."
+            raise BadRequest(text, param="model", code="stored_elsewhere")
+
+    def prefer(self, provider: int | None) -> None:
+        """Deployments at this provider are tried first."""
+        self._preferred = provider
 
     def _leg(self, deployment: Deployment) -> Leg:
         inbound = self._inbound
@@ -119,13 +144,14 @@ class ModelCall(Call):
             headers.append((IDEMPOTENCY.decode(), _own(idempotency, self.key.principal.ref)))
         headers.append(("x-request-id", inbound.request.id))  # so that a call can be found in the provider's log as well
         leg = deployment.leg(path, headers=headers, body=body, query=query)
-        self._translation = translation
+        self._translation, self._deployment = translation, deployment
         return leg
 
     def meter(self, leg: Leg, answer: Answer) -> Meter:
         if self._translation is not None:
             return self._translation.meter()
-        return self._inbound.endpoint.meter(bool(self._inbound.injected))
+        meter = self._inbound.endpoint.meter(bool(self._inbound.injected))
+        return meter if self.notice is None or self._deployment is None else self.notice(self._deployment, meter)
 
     def is_stream(self, answer: Answer) -> bool:
         if self._translation is not None:

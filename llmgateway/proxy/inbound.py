@@ -11,10 +11,11 @@ from llmgateway.proxy.dialects.endpoint import GENERATE, Endpoint
 
 
 class Inbound:
-    """`parsed` is what it asks for, once somebody had
+    """`anew` says that what was looked at must be what is sent: a
+    member that is there twice is then there once. `parsed` is what it asks for, once somebody had
     to know. `model` and `stream` stand in the body or, in dialects that have them there, in the address (`from_address`)."""
 
-    __slots__ = ("body", "endpoint", "fields", "from_address", "injected", "lossy", "model", "parsed", "request", "stream")
+    __slots__ = ("anew", "body", "endpoint", "fields", "from_address", "injected", "lossy", "model", "parsed", "request", "stream")
 
     def __init__(self, endpoint: Endpoint, request: Request, body: bytes, *, address: tuple[str, bool] | None = None) -> None:
         """Raises BadRequest."""
@@ -23,6 +24,7 @@ class Inbound:
         self.body = body
         self.fields: Fields = bodies.parse(body)
         bodies.refuse_ambiguous(self.fields)
+        self.anew = False
         self.from_address = address is not None
         self.stream = False
         self.parsed: Conversation | None = None
@@ -73,7 +75,7 @@ class Inbound:
             return self.body if rename is None or not (own := rename(self.fields, model)) else bodies.rewrite(self.body, self.fields, own)
         if model != self.model:
             owned = {**owned, "model": model}
-        return bodies.rewrite(self.body, self.fields, owned)
+        return bodies.rewrite(self.body, self.fields, owned, anew=self.anew)
 
 
 SEALS = (f'"{MARK}'.encode(), f'"{BASE64_MARK}'.encode())

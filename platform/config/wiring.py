@@ -24,11 +24,12 @@ from dataplane.shipper import Shipper
 from dataplane.store import Store
 from dataplane.subscribe import Subscriber
 from llmgateway.proxy import app as models
+from llmgateway.proxy import stored
 from llmgateway.proxy.realtime import app as realtime
 from llmgateway.proxy.stored.watch import BatchWatch
 from mcpgateway.proxy import app as servers
 
-PATHS = ("/v1/", "/v1beta/", "/mcp/", "/a2a/")
+PATHS = ("/v1/", "/v1beta/", "/v2/", "/mcp/", "/a2a/")
 OPERATIONS = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -88,6 +89,7 @@ def data_plane(environment: Environment, kit: Kit) -> App:
         kit,
         [
             models.routes(),
+            stored.routes(),
             realtime.routes(),
             servers.routes(public_url=environment.public_url, hosts=hosts),
             agents.routes(public_url=environment.public_url),

@@ -27,6 +27,7 @@ from dataplane.sealing import Sealer
 from dataplane.snapshot import LimitRecord
 from dataplane.store import Store
 from llmgateway.proxy.app import routes as llm_routes
+from llmgateway.proxy.stored import routes as stored_routes
 from tests.fakes.contents import PEPPER, SEAL_KEY, Contents
 from tests.fakes.dialects import Call
 from tests.fakes.journaled import WAIT_LIMIT, Line, Reading, TappedJournal
@@ -55,7 +56,7 @@ class House:
         self.now = MORNING
         limits = Limits(LocalAuthority(), clock=lambda: self.now, on_lease=self.journal.lease)
         self.kit = Kit(pepper=PEPPER, sealer=Sealer(SEAL_KEY), store=self.store, limits=limits, journal=self.journal, pins=pins)
-        self.app: App = self._counted(application(self.kit, [llm_routes()] if routes is None else routes))
+        self.app: App = self._counted(application(self.kit, [llm_routes(), stored_routes()] if routes is None else routes))
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:

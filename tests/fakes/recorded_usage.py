@@ -9,6 +9,9 @@ Buckets are disjoint but for `reasoning` and audio, which are parts of `output` 
 * OpenAI's responses: the same with `input_tokens` and `output_tokens`.
 * Anthropic's messages: disjoint already; writes are split into 5 minutes and 1 hour by `cache_creation`; in a stream
   the counts of `message_delta` are cumulative and replace those of `message_start`.
+* Gemini's: `promptTokenCount` holds the cached tokens, thoughts are apart from candidates, tools' prompts from the prompt;
+  in a stream the counts are cumulative.
+* Cohere's: what is billed (`billed_units`), for what ran through the model is more than that and has no price.
 """
 
 from __future__ import annotations
@@ -35,10 +38,18 @@ def recorded_usage(cassette: Cassette) -> Usage | None:
     if cassette.status != 200:
         return None
     said = list(payloads(cassette.answer)) if cassette.streamed else [json.loads(cassette.answer)]
+    if "enerateContent" in cassette.kind:
+        told = [usage for body in said if "promptTokenCount" in (usage := body.get("usageMetadata", {}))]
+        return _without_zeros(_gemini(told[-1])) if told else None
+    if cassette.kind == "chat":
+        return _without_zeros(_cohere(said[0]["usage"]["billed_units"]))
     raw = _merged(said) if cassette.kind == "messages" else _last(said)
     if raw is None:
         return None
-    usage = _anthropic(raw) if cassette.kind == "messages" else _openai(raw)
+    return _without_zeros(_anthropic(raw) if cassette.kind == "messages" else _openai(raw))
+
+
+def _without_zeros(usage: Usage) -> Usage:
     return {bucket: count for bucket, count in usage.items() if count}
 
 
@@ -83,4 +94,24 @@ def _anthropic(raw: dict[str, Any]) -> Usage:
         "cache_write_1h": hour,
         "output": raw["output_tokens"],
         "reasoning": (raw.get("output_tokens_details") or {}).get("thinking_tokens", 0),
+    }
+
+
+def _cohere(raw: dict[str, Any]) -> Usage:
+    return {"input": raw["input_tokens"], "output": raw["output_tokens"]}
+
+
+def _gemini(raw: dict[str, Any]) -> Usage:
+    def heard(details: str) -> int:
+        return sum(entry.get("tokenCount", 0) for entry in raw.get(details, ()) if entry["modality"] == "AUDIO")
+
+    cached = raw.get("cachedContentTokenCount", 0)
+    thoughts = raw.get("thoughtsTokenCount", 0)
+    return {
+        "input": raw.get("promptTokenCount", 0) + raw.get("toolUsePromptTokenCount", 0) - cached,
+        "cached_read": cached,
+        "audio_input": heard("promptTokensDetails"),
+        "output": raw.get("candidatesTokenCount", 0) + thoughts,
+        "audio_output": heard("candidatesTokensDetails"),
+        "reasoning": thoughts,
     }

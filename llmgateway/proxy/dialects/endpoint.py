@@ -79,7 +79,8 @@ class Endpoint(NamedTuple):
 
     `path` is its address upstream, with `{model}` where the address names the model; of a stream it is `stream_path` where
     that differs. `content` is the field that carries the prompt and its JSON types (None: it may stand in several);
-    `bounds` reads what bounds the output; `free` says that nothing is charged for it. `inject` gives the fields that the
+    `bounds` reads what bounds the output; `free` says that nothing is charged for it, `refers` that its bodies may name
+    what is stored at a provider. `inject` gives the fields that the
     gateway adds for a stream; `rename(fields, model)` those that name the model inside of a body whose address names it;
     `meter(injected)` makes the reader of an answer."""
 
@@ -94,6 +95,7 @@ class Endpoint(NamedTuple):
     stream_path: str = ""
     has_output: bool = True
     free: bool = False
+    refers: bool = False
     inject: Callable[[Fields], dict[str, object]] = nothing_owned
     rename: Callable[[Fields, str], dict[str, object]] | None = None
     forwarded: tuple[tuple[bytes, str], ...] = FORWARDED

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from dataplane.pins import Pin
 from dataplane.snapshot import LimitRecord, PriceRecord
 from tests.fakes.dialects import CALLS, CHAT, RESPONSES, STREAMED, Call, refusal
 from tests.fakes.house import House, standard
@@ -215,6 +216,8 @@ def test_five_calls_that_name_content_elsewhere_never_spend_more_than_the_budget
     """Their bodies say nothing of how much the provider reads: here each costs a hundred times what its size tells."""
     usage = {**RESPONSES.answer["usage"], "input_tokens": 100_000, "input_tokens_details": {"cached_tokens": 0}}
     provider.fallback = said({**RESPONSES.answer, "usage": usage})
+    place = house.contents.providers["openai"]
+    house.kit.pins.remember("resp_1", Pin(provider=place.id, provider_name=place.name, owner=f"team:{house.team}", kind="response"))
     first = house.post(RESPONSES, max_output_tokens=16, **more)
     cost = Decimal(first.headers["x-customhouse-cost"])
     house.contents.budget(f"team:{house.team}", int(cost * 10**9 * 2) + 1)

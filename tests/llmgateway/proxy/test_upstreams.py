@@ -260,7 +260,7 @@ def test_messages_are_sent_with_a_version_even_when_the_caller_names_none(house:
 
 def test_two_callers_never_share_an_idempotency_key_at_the_provider(house: House, provider: Provider) -> None:
     """A provider answers a repeated key with what it answered first, and sees one account behind the house."""
-    provider.fallback = said(CHAT.answer)
+    provider.fallback = said({"error": {"message": "Later."}}, status=429)
     other = house.contents.key("other", team=house.team)
     house.publish()
     for key in (house.key, house.key, other):

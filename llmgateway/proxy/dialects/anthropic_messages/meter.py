@@ -109,6 +109,7 @@ _DEFAULTS = ((b"anthropic-version", "anthropic-version", VERSION),)
 MESSAGES = Endpoint(
     wire="anthropic",
     operation=GENERATE,
+    refers=True,
     path="/messages",
     content=("messages", ("array",)),
     bounds=flat_bounds("max_tokens"),

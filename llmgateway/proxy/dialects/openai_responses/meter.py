@@ -88,6 +88,7 @@ class ResponsesMeter(Meter):
 RESPONSES = Endpoint(
     wire="openai-responses",
     operation=GENERATE,
+    refers=True,
     path="/responses",
     content=("input", ("string", "array")),
     bounds=flat_bounds("max_output_tokens"),
