@@ -93,7 +93,8 @@ def as_entry(event: UsageEvent) -> Values:
         "at": datetime.fromtimestamp(event.at, UTC),
         "recorded_at": datetime.now(UTC),
         "usage": _counts(event.usage),
-        "cost": _cost(event.cost),
+        "cost": _cost("cost", event.cost),
+        "saved": _cost("saved", event.saved),
         "team_id": None if event.team is None else _within("team", event.team, 0, LARGEST),
         "key_id": _within("key", event.key, 0, LARGEST),
         "status": _within("status", event.status, 0, 999),
@@ -149,15 +150,15 @@ def _within(name: str, number: int, least: int, most: int) -> int:
     return number
 
 
-def _cost(text: str | None) -> Decimal | None:
+def _cost(name: str, text: str | None) -> Decimal | None:
     if text is None:
         return None
     try:
         cost = Decimal(text)
     except InvalidOperation:
-        raise ValueError(f"cost is {text!r}") from None
+        raise ValueError(f"{name} is {text!r}") from None
     if not cost.is_finite() or not 0 <= cost < Decimal(10) ** 12:
-        raise ValueError(f"cost is {text!r}")
+        raise ValueError(f"{name} is {text!r}")
     return Decimal(money.to_text(cost))
 
 

@@ -16,7 +16,8 @@ from usage.models.ledger import Dimensions
 
 DIMENSIONS = tuple(field.attname for field in Dimensions._meta.get_fields() if hasattr(field, "attname"))
 COUNTS = ("calls", "errors", "unpriced", "estimated", "input", "cached_read", "cache_write", "output")
-MEASURES = (*COUNTS, "cost")
+SUMS = ("cost", "saved")
+MEASURES = (*COUNTS, *SUMS)
 
 FAILED = ("error", "unknown")
 
@@ -26,7 +27,7 @@ OF_ENTRIES = {
     "unpriced_sum": Count("pk", filter=Q(cost=None)),
     "estimated_sum": Count("pk", filter=Q(estimated=True)),
     **{f"{name}_sum": Sum(name) for name in ("input", "cached_read", "cache_write", "output")},
-    "cost_sum": ExactSum("cost"),
+    **{f"{name}_sum": ExactSum(name) for name in SUMS},
 }
 """What is summed of ledger entries: a measure's name with `_sum`, since an annotation may not be named like a column."""
 

@@ -59,6 +59,9 @@ class UsageEventSerializer(serializers.Serializer[LedgerEntry]):
     estimated = serializers.BooleanField(read_only=True)
     latency_ms = serializers.FloatField(read_only=True)
     ttft_ms = serializers.FloatField(read_only=True, allow_null=True)
+    saved = CostField(
+        allow_null=True, help_text="USD that the call would have cost, had it not been given a kept answer; never part of cost."
+    )
 
 
 @extend_schema_field({"type": "string", "example": "team:research", "pattern": "^(team|user|key):.+$"})

@@ -15,7 +15,7 @@ from django.db.models.functions import TruncDate
 
 from usage.exact import ExactSum
 from usage.models import Rollup, StaleDay
-from usage.rollups import COUNTS, OF_ENTRIES, entries_between
+from usage.rollups import COUNTS, MEASURES, OF_ENTRIES, SUMS, entries_between
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "day": ("day",),
@@ -34,12 +34,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
 SORTED_UP_TO = 50_000
 """Groups that are brought into order; more are given as the database has them, in constant memory."""
 
-OF_ROLLUPS = {**{f"{name}_sum": Sum(name) for name in COUNTS}, "cost_sum": ExactSum("cost")}
+OF_ROLLUPS = {**{f"{name}_sum": Sum(name) for name in COUNTS}, **{f"{name}_sum": ExactSum(name) for name in SUMS}}
 
 
 @dataclass(slots=True)
 class Measures:
-    """What was summed. `cost` in USD leaves out the `unpriced` calls; `errors` are outcomes error and unknown."""
+    """What was summed. `cost` in USD leaves out the `unpriced` calls; `errors` are outcomes error and unknown. `saved` is what
+    kept answers would have cost, in USD: it stands beside the cost and is never taken from it."""
 
     calls: int = 0
     errors: int = 0
@@ -50,15 +51,16 @@ class Measures:
     cache_write: int = 0
     output: int = 0
     cost: Decimal = field(default_factory=Decimal)
+    saved: Decimal = field(default_factory=Decimal)
 
     def add(self, other: Measures) -> None:
-        for name in (*COUNTS, "cost"):
+        for name in MEASURES:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Measures:
         counts = {name: row[f"{name}_sum"] or 0 for name in COUNTS}
-        return cls(**counts, cost=row["cost_sum"] or Decimal(0))
+        return cls(**counts, cost=row["cost_sum"] or Decimal(0), saved=row["saved_sum"] or Decimal(0))
 
 
 @dataclass(slots=True)

@@ -13,5 +13,5 @@ def test_the_fields_of_an_intent_stand_where_the_hot_path_puts_them() -> None:
 
 
 def test_the_fields_of_a_settlement_stand_where_the_hot_path_puts_them() -> None:
-    measured = ("usage", "cost", "currency", "price", "estimated", "latency_ms", "ttft_ms")
+    measured = ("usage", "cost", "currency", "price", "estimated", "latency_ms", "ttft_ms", "saved")
     assert UsageEvent.__struct_fields__ == (*WHO, "outcome", "status", *WHERE, *measured)

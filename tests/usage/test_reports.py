@@ -62,7 +62,7 @@ def test_a_month_is_summed_by_team_and_model_unless_asked_otherwise(finance: Cli
     report = json.loads(body(response))
     assert response["Content-Type"] == "application/json"
     assert "Content-Disposition" not in response
-    zeros = {"errors": 0, "unpriced": 0, "estimated": 0}
+    zeros = {"errors": 0, "unpriced": 0, "estimated": 0, "saved": "0"}
     tokens = {"input": 100, "cached_read": 20, "cache_write": 7, "output": 50}
     assert report.pop("generated_at")
     assert report == {
@@ -125,21 +125,25 @@ amounts = st.integers(0, 10**20).map(lambda units: f"{Decimal(units).scaleb(-12)
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    costs=st.lists(st.tuples(st.integers(1, 30), amounts), min_size=1, max_size=12),
+    costs=st.lists(st.tuples(st.integers(1, 30), amounts, st.none() | amounts), min_size=1, max_size=12),
     group_by=st.sampled_from(["team,model", "day", "key,day", ""]),
 )
-def test_every_format_sums_to_exactly_the_ledger(finance: Client, costs: list[tuple[int, str]], group_by: str) -> None:
+def test_every_format_sums_to_exactly_the_ledger(finance: Client, costs: list[tuple[int, str, str | None]], group_by: str) -> None:
     with undone():
-        ledger.record([a_call(day=day, cost=cost, model=f"m{day % 3}") for day, cost in costs])
+        ledger.record([a_call(day=day, cost=cost, saved=saved, model=f"m{day % 3}") for day, cost, saved in costs])
         rollups.roll_up_stale(before=date(2026, 11, 15))
-        whole = sum((Decimal(cost) for _, cost in costs), Decimal(0))
+        whole = sum((Decimal(cost) for _, cost, _ in costs), Decimal(0))
+        saved = sum((Decimal(amount) for _, _, amount in costs if amount is not None), Decimal(0))
         report = json.loads(body(get(finance, group_by=group_by)))
         rows = csv_rows(get(finance, group_by=group_by, format="csv"))
         book = openpyxl.load_workbook(io.BytesIO(body(get(finance, group_by=group_by, format="xlsx"))))
     assert Decimal(report["totals"]["cost"]) == sum(Decimal(row["cost"]) for row in report["rows"]) == whole
+    assert Decimal(report["totals"]["saved"]) == sum(Decimal(row["saved"]) for row in report["rows"]) == saved
     assert sum(Decimal(row["cost"]) for row in rows) == whole
-    *_, exact = zip(*book["Costs"].iter_rows(min_row=2, values_only=True), strict=True)
+    assert sum(Decimal(row["saved"]) for row in rows) == saved
+    *_, exact, _, exactly_saved = zip(*book["Costs"].iter_rows(min_row=2, values_only=True), strict=True)
     assert sum(Decimal(str(cost)) for cost in exact) == whole
+    assert sum(Decimal(str(amount)) for amount in exactly_saved) == saved
     assert Decimal(str(book["Totals"]["J2"].value)) == whole
 
 
@@ -151,8 +155,8 @@ def test_a_csv_has_stable_columns_and_a_name_that_says_what_is_in_it(finance: Cl
     text = body(response)
     assert int(response["Content-Length"]) == len(text)
     assert text.decode("utf-8-sig").splitlines() == [
-        "team,team_id,key,key_id,calls,errors,unpriced,estimated,input,cached_read,cache_write,output,cost,currency",
-        "Zürich,3,ci-key,77,1,0,0,0,100,20,7,50,0.000000000001,USD",
+        "team,team_id,key,key_id,calls,errors,unpriced,estimated,input,cached_read,cache_write,output,cost,currency,saved",
+        "Zürich,3,ci-key,77,1,0,0,0,100,20,7,50,0.000000000001,USD,0",
     ]
 
 
@@ -172,10 +176,10 @@ def test_a_workbook_has_typed_cells_totals_and_what_one_has_to_know(finance: Cli
     book = openpyxl.load_workbook(io.BytesIO(body(response)))
     assert book.sheetnames == ["Costs", "Totals", "About"]
     header, first, second = book["Costs"].iter_rows(values_only=True)
-    assert header == ("day", "team", "team_id", *costs.MEASURES, "cost_exact")
-    assert first == (NOON.replace(day=1, hour=0, tzinfo=None), "research", 3, 1, 0, 0, 0, 100, 20, 7, 50, 0.25, "0.25")
-    assert second[-2:] == (1234567890.0, "1234567890.000000000001")
-    assert [cell.value for cell in book["Totals"][2]] == [2, 0, 0, 0, 200, 40, 14, 100, 1234567890.25, "1234567890.250000000001"]
+    assert header == ("day", "team", "team_id", *costs.MEASURES, "cost_exact", "saved", "saved_exact")
+    assert first == (NOON.replace(day=1, hour=0, tzinfo=None), "research", 3, 1, 0, 0, 0, 100, 20, 7, 50, 0.25, "0.25", 0, "0")
+    assert second[-4:] == (1234567890.0, "1234567890.000000000001", 0, "0")
+    assert [cell.value for cell in book["Totals"][2]] == [2, 0, 0, 0, 200, 40, 14, 100, 1234567890.25, "1234567890.250000000001", 0, "0"]
     about = dict(book["About"].iter_rows(values_only=True))
     assert about["period"] == "2026-11"
     assert about["from"] == "2026-11-01 00:00 UTC"

@@ -55,7 +55,7 @@ def key_of(event: UsageEvent, by: tuple[str, ...]) -> tuple[Any, ...]:
 
 
 def expected(events: list[UsageEvent], by: tuple[str, ...]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    sums: dict[tuple[Any, ...], list[Any]] = defaultdict(lambda: [0, 0, 0, 0, 0, 0, 0, 0, Decimal(0)])
+    sums: dict[tuple[Any, ...], list[Any]] = defaultdict(lambda: [0, 0, 0, 0, 0, 0, 0, 0, Decimal(0), Decimal(0)])
     for event in events:
         usage = event.usage.get
         more = (
@@ -68,6 +68,7 @@ def expected(events: list[UsageEvent], by: tuple[str, ...]) -> dict[tuple[Any, .
             usage("cache_write_5m", 0) + usage("cache_write_1h", 0),
             usage("output", 0),
             Decimal(event.cost or 0),
+            Decimal(event.saved or 0),
         )
         found = sums[key_of(event, by)]
         for at, value in enumerate(more):

@@ -63,8 +63,15 @@ def test_an_event_is_told_by_the_names_that_are_relied_on(house: Client) -> None
             "estimated": True,
             "latency_ms": 812.5,
             "ttft_ms": 100.25,
+            "saved": None,
         }
     ]
+
+
+def test_an_event_of_a_kept_answer_tells_what_it_saved_beside_what_it_cost(house: Client) -> None:
+    ledger.record([a_call(usage={}, cost="0", price=None, provider="", deployment="cache", saved="0.000000000007")])
+    (told,) = results(house.get(EVENTS))
+    assert (told["cost"], told["saved"], told["provider"], told["deployment"]) == ("0", "0.000000000007", None, "cache")
 
 
 def test_what_has_no_price_costs_null_and_not_nothing(house: Client) -> None:

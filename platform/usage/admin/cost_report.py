@@ -81,6 +81,7 @@ def _cards(measures: Measures) -> list[dict[str, str]]:
     given = measures.input + measures.cached_read + measures.cache_write
     return [
         {"label": "Cost", "value": dollars(measures.cost), "note": f"exactly {money.to_text(measures.cost)} USD"},
+        *_saved(measures),
         {"label": "Calls", "value": compact(measures.calls), "note": f"{measures.errors:,} failed"},
         {"label": "Tokens", "value": compact(given + measures.output), "note": f"{compact(given)} in, {compact(measures.output)} out"},
         {
@@ -91,6 +92,12 @@ def _cards(measures: Measures) -> list[dict[str, str]]:
         },
         {"label": "Estimated", "value": compact(measures.estimated), "note": "ended without the provider's count"},
     ]
+
+
+def _saved(measures: Measures) -> list[dict[str, str]]:
+    """Only where something was: most houses keep no answers."""
+    note = "what answers of before would have cost; not part of the cost"
+    return [{"label": "Saved", "value": dollars(measures.saved), "note": note}] if measures.saved else []
 
 
 def _download(report: CostReport, kind: str) -> str:

@@ -27,7 +27,7 @@ OUTCOMES = {"ok": "success", "error": "danger", "aborted": "warning", "unknown":
 
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(ActionAdmin):
-    list_display = ("when", "what", "who", "team_name", "shown_outcome", "tokens", "shown_cost", "took")
+    list_display = ("when", "what", "who", "team_name", "shown_outcome", "tokens", "shown_cost", "shown_saved", "took")
     list_display_links = ("when", "what")
     list_filter = (
         ("at", Moments),
@@ -46,16 +46,16 @@ class LedgerEntryAdmin(ActionAdmin):
     export_fields = (
         "id", "request_id", "at", "plane", "principal_name", "team_name", "key_name", "model_name", "provider", "deployment", "server",
         "tool", "agent", "status", "outcome", "input", "cached_read", "cache_write", "output", "exact_cost", "currency", "price",
-        "estimated", "latency_ms", "ttft_ms",
+        "estimated", "latency_ms", "ttft_ms", "exact_saved",
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": (("at", "recorded_at"), ("request_id", "id"))}),
         ("Who", {"fields": (("principal_name", "principal"), ("team_name", "team_id"), ("key_name", "key_id"))}),
         ("What", {"fields": ("plane", ("model", "provider", "deployment"), ("server", "tool", "agent"))}),
         ("How it went", {"fields": (("shown_outcome", "status"), ("took", "first_byte"))}),
-        ("What was used", {"fields": ("meters", ("exact_cost", "currency", "estimated"), "price")}),
+        ("What was used", {"fields": ("meters", ("exact_cost", "currency", "estimated"), "exact_saved", "price")}),
     )
-    readonly_fields = ("shown_outcome", "took", "first_byte", "meters", "exact_cost")
+    readonly_fields = ("shown_outcome", "took", "first_byte", "meters", "exact_cost", "exact_saved")
 
     class Media:
         css = {"all": ("adminkit/dashboard.css",)}
@@ -105,6 +105,10 @@ class LedgerEntryAdmin(ActionAdmin):
             return "no price"
         return f"{dollars(entry.cost)}{' (estimated)' if entry.estimated else ''}"
 
+    @display(description="Saved")
+    def shown_saved(self, entry: LedgerEntry) -> str:
+        return "-" if entry.saved is None else dollars(entry.saved)
+
     @display(description="Took")
     def took(self, entry: LedgerEntry) -> SafeString:
         return _unbroken(f"{entry.latency_ms:,.0f} ms")
@@ -120,6 +124,10 @@ class LedgerEntryAdmin(ActionAdmin):
     @display(description="Cost")
     def exact_cost(self, entry: LedgerEntry) -> str:
         return "" if entry.cost is None else money.to_text(entry.cost)
+
+    @display(description="Saved by an answer of before")
+    def exact_saved(self, entry: LedgerEntry) -> str:
+        return "" if entry.saved is None else money.to_text(entry.saved)
 
     @action(description="Cost report", url_path="cost-report", icon="summarize")
     def cost_report(self, request: HttpRequest) -> HttpResponse:

@@ -19,14 +19,14 @@ from usage.models import Rollup
 
 @admin.register(Rollup)
 class RollupAdmin(ActionAdmin):
-    list_display = ("day", "what", "who", "team_name", "shown_calls", "errors", "tokens", "shown_cost", "unpriced")
+    list_display = ("day", "what", "who", "team_name", "shown_calls", "errors", "tokens", "shown_cost", "shown_saved", "unpriced")
     list_filter = (("day", RangeDateFilter), TeamFilter, exact("model"), exact("server"), exact("agent"), PlaneFilter)
     list_display_links = ("day",)
     ordering = ("-day", "id")
     exclude = ("digest",)
     export_fields = (
         "day", "plane", "team_name", "principal_name", "key_name", "model_name", "provider", "server", "tool", "agent", "calls", "errors",
-        "unpriced", "estimated", "input", "cached_read", "cache_write", "output", "cost",
+        "unpriced", "estimated", "input", "cached_read", "cache_write", "output", "cost", "saved",
     )  # fmt: skip
 
     def get_urls(self) -> list[Any]:
@@ -58,3 +58,7 @@ class RollupAdmin(ActionAdmin):
     @display(description="Cost")
     def shown_cost(self, row: Rollup) -> str:
         return dollars(row.cost)
+
+    @display(description="Saved")
+    def shown_saved(self, row: Rollup) -> str:
+        return dollars(row.saved) if row.saved else "-"

@@ -44,7 +44,8 @@ class Dimensions(models.Model):
 class LedgerEntry(Dimensions):
     """A settled leg. Only `usage.ledger.record` writes here; on PostgreSQL it is partitioned by month.
 
-    `cost` None means that no price was known. `usage` holds every meter; the columns beside it are for sums:
+    `cost` None means that no price was known. `saved` is what a call would have cost that was given an answer of before, None
+    for any other; it is not part of `cost` and not taken from it. `usage` holds every meter; the columns beside it are for sums:
     `cache_write` is both kinds of it, `output` all of the output."""
 
     owner_team_field: ClassVar[str] = "team_id"
@@ -67,6 +68,7 @@ class LedgerEntry(Dimensions):
     estimated = models.BooleanField(default=False)
     latency_ms = models.FloatField(default=0.0)
     ttft_ms = models.FloatField("time to first byte, ms", null=True)
+    saved = ExactDecimalField(max_digits=24, decimal_places=12, null=True)
 
     objects: ClassVar[models.Manager[Any]] = AppendOnlyQuerySet.as_manager()
 

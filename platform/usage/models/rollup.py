@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar
 
 from django.db import models
@@ -14,7 +15,8 @@ from usage.models.ledger import Dimensions
 class Rollup(Dimensions):
     """All calls of a day (UTC) that agree in every dimension. `digest` is over the dimensions, for uniqueness.
 
-    `errors` are outcomes error and unknown; `unpriced` calls have no cost, so it is not in `cost`."""
+    `errors` are outcomes error and unknown; `unpriced` calls have no cost, so it is not in `cost`.
+    `saved` is beside the cost."""
 
     owner_team_field: ClassVar[str] = "team_id"
 
@@ -29,6 +31,7 @@ class Rollup(Dimensions):
     cache_write = models.BigIntegerField()
     output = models.BigIntegerField()
     cost = ExactDecimalField(max_digits=24, decimal_places=12)
+    saved = ExactDecimalField(max_digits=24, decimal_places=12, default=Decimal(0))
 
     class Meta:
         ordering = ("-day", "id")

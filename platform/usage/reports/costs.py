@@ -26,7 +26,8 @@ HEADINGS = {
 }
 """Columns that a report names otherwise than the ledger."""
 
-MEASURES = ("calls", "errors", "unpriced", "estimated", "input", "cached_read", "cache_write", "output", "cost")
+COUNTS = ("calls", "errors", "unpriced", "estimated", "input", "cached_read", "cache_write", "output")
+MEASURES = (*COUNTS, "cost")
 
 
 class BadReport(ValueError):
@@ -88,6 +89,7 @@ class CostReport:
             ("filters", ", ".join(f"{name} = {value}" for name, value in self.filters.items()) or "none"),
             ("generated at", self.generated_at.strftime("%Y-%m-%d %H:%M:%S UTC")),
             ("note", "cost leaves out calls of which no price is known (unpriced); estimated calls ended without the provider's count"),
+            ("savings", "saved is what answers of before would have cost, had they been made anew; it is not part of cost"),
         ]
 
 

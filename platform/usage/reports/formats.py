@@ -12,7 +12,7 @@ import msgspec
 from adminkit.export import cell
 from dataplane import money
 from usage.reports import workbook
-from usage.reports.costs import MEASURES, CostReport
+from usage.reports.costs import COUNTS, MEASURES, CostReport
 from usage.totals import Measures
 
 CONTENT_TYPES = {
@@ -29,8 +29,9 @@ def write(report: CostReport, kind: str, file: IO[bytes]) -> None:
 
 
 def told(measures: Measures) -> dict[str, Any]:
-    """The measures of a row; cost as a decimal string."""
-    return {name: getattr(measures, name) for name in MEASURES[:-1]} | {"cost": money.to_text(measures.cost)}
+    """The measures of a row; cost and what was saved as decimal strings."""
+    sums = {"cost": money.to_text(measures.cost), "saved": money.to_text(measures.saved)}
+    return {name: getattr(measures, name) for name in COUNTS} | sums
 
 
 def _json(report: CostReport, file: IO[bytes]) -> None:
@@ -54,9 +55,10 @@ def _csv(report: CostReport, file: IO[bytes]) -> None:
     """UTF-8 with a byte order mark, which Excel needs; the columns depend on the grouping alone."""
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="", write_through=True)
     writer = csv.writer(text)
-    writer.writerow([*report.columns, *MEASURES, "currency"])
+    writer.writerow([*report.columns, *MEASURES, "currency", "saved"])
     for group in report.rows():
-        writer.writerow([*(cell(value) for value in group.values), *told(group.measures).values(), "USD"])
+        *measures, saved = told(group.measures).values()
+        writer.writerow([*(cell(value) for value in group.values), *measures, "USD", saved])
     text.detach()
 
 

@@ -11,13 +11,16 @@ from typing import IO, Any
 import xlsxwriter
 
 from dataplane import money
-from usage.reports.costs import MEASURES, BadReport, CostReport
+from usage.reports.costs import COUNTS, MEASURES, BadReport, CostReport
 from usage.totals import Group, Measures
 
 SHEET_ROWS = 1_048_576
 """What a spreadsheet holds, its heading included."""
 
 WIDEST_TEXT = 32_767
+
+EXACT = ("cost_exact", "saved", "saved_exact")
+"""Columns behind the measures."""
 
 
 def write(report: CostReport, file: IO[bytes]) -> None:
@@ -43,9 +46,9 @@ class _Tabs:
     def head(self, columns: tuple[str, ...]) -> None:
         self.costs.freeze_panes(1, 0)
         self.costs.set_column(0, max(0, len(columns) - 1), 24)
-        for column, heading in enumerate((*columns, *MEASURES, "cost_exact")):
+        for column, heading in enumerate((*columns, *MEASURES, *EXACT)):
             self.costs.write_string(0, column, heading, self.bold)
-        for column, heading in enumerate((*MEASURES, "cost_exact")):
+        for column, heading in enumerate((*MEASURES, *EXACT)):
             self.totals.write_string(0, column, heading, self.bold)
 
     def row(self, number: int, group: Group) -> None:
@@ -66,9 +69,10 @@ class _Tabs:
             self.about.write_string(row, 1, value)
 
     def _measures(self, sheet: Any, row: int, column: int, measures: Measures) -> None:
-        *counts, _ = MEASURES
-        for name in counts:
+        for name in COUNTS:
             sheet.write_number(row, column, getattr(measures, name))
             column += 1
         sheet.write_number(row, column, float(measures.cost), self.dollars)
         sheet.write_string(row, column + 1, money.to_text(measures.cost))
+        sheet.write_number(row, column + 2, float(measures.saved), self.dollars)
+        sheet.write_string(row, column + 3, money.to_text(measures.saved))
