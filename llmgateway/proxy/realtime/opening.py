@@ -12,13 +12,15 @@ from urllib.parse import parse_qsl, quote
 import msgspec
 
 from dataplane.call import Call
-from dataplane.errors import BadRequest, HouseError, NotFound, Unavailable, UpstreamFailed
+from dataplane.errors import BadRequest, HouseError, Unavailable, UpstreamFailed
 from dataplane.handshake import Handshake
 from dataplane.principal import identify, presented_key
 from dataplane.resolving import TimedOut
-from dataplane.snapshot import KeyRecord, LlmSection
+from dataplane.snapshot import KeyRecord
 from dataplane.socket_upstream import Declined, Socket, open_socket
 from dataplane.store import Snapshot
+from llmgateway.proxy.call import unknown_model
+from llmgateway.proxy.opening import runtime_of
 from llmgateway.proxy.realtime.secrets import PREFIX, opened, parent
 from llmgateway.proxy.runtime import Deployment, Model, Runtime
 
@@ -94,7 +96,7 @@ def open_call(kit: Kit, handshake: Handshake) -> RealtimeCall:
 
 def granted(kit: Kit, snapshot: Snapshot, key: KeyRecord, name: str) -> tuple[Model, Runtime]:
     """Raises NotFound for a model that does not exist or is not granted, BadRequest for one that is not served in this dialect."""
-    runtime: Runtime = snapshot.view(snapshot.llm, lambda section: _runtime(kit, section))
+    runtime = runtime_of(kit, snapshot)
     target = runtime.models.get(name)
     if target is None or f"model:{name}" not in snapshot.allowed(key):
         raise unknown_model(name)
@@ -102,11 +104,6 @@ def granted(kit: Kit, snapshot: Snapshot, key: KeyRecord, name: str) -> tuple[Mo
         text = f"The model {name!r} has no deployment that speaks the realtime dialect."
         raise BadRequest(text, param="model", code="dialect_not_served")
     return target, runtime
-
-
-def unknown_model(name: str) -> NotFound:
-    """The one answer for a model that does not exist and for one that is not granted."""
-    return NotFound(f"The model {name!r} does not exist or you have no access to it.", param="model", code="model_not_found")
 
 
 def subprotocol_of(handshake: Handshake) -> str | None:
@@ -188,8 +185,3 @@ def _forwarded(handshake: Handshake) -> list[tuple[str, str]]:
     if _BETA_PROTOCOL in handshake.subprotocols and b"openai-beta" not in handshake.headers:
         headers.append(_BETA)
     return headers
-
-
-def _runtime(kit: Kit, section: object) -> Runtime:
-    assert isinstance(section, LlmSection)
-    return Runtime(kit, section)
