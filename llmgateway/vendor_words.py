@@ -96,6 +96,12 @@ def _notes(facts: Facts) -> list[str]:
         notes.append("Its models get their own earlier reasoning back.")
     if facts.tool_ids:
         notes.append("It insists on tool call ids of its own shape; they are made for it and mapped back.")
+    if facts.customs:
+        notes.append("It takes custom tools, whose input is free text.")
+    if facts.counts:
+        notes.append("It counts a Responses call's tokens without generating.")
+    if facts.encrypts:
+        notes.append("Some of its models give out their reasoning encrypted, for callers who keep the conversation themselves.")
     if not facts.usage_option:
         notes.append("It tells a stream's usage without being asked.")
     if facts.bills_on:

@@ -82,7 +82,7 @@ class KeyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Update
 
     queryset = APIKey.objects.select_related("owner__team").order_by("-pk")
     serializer_class = KeySerializer
-    filterset_fields = ("name", "prefix", "owner__username", "owner__team__name")
+    filterset_fields = ("name", "prefix", "owner__username", "owner__team__name", "purpose")
 
     def get_serializer_class(self) -> Any:
         return KeyUpdateSerializer if self.action in ("update", "partial_update") else KeySerializer

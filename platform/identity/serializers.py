@@ -64,9 +64,9 @@ class KeySerializer(Strict, serializers.ModelSerializer[APIKey]):
         model = APIKey
         fields = (
             "id", "name", "owner", "prefix", "state", "created_at", "expires_at", "revoked_at", "rotated_at", "replaced_by", "last_used_at",
-            "rpm", "tpm", "concurrency", "use_cache",
+            "rpm", "tpm", "concurrency", "use_cache", "purpose",
         )  # fmt: skip
-        read_only_fields = ("id", "prefix", "created_at", "revoked_at", "rotated_at", "last_used_at")
+        read_only_fields = ("id", "prefix", "purpose", "created_at", "revoked_at", "rotated_at", "last_used_at")
         # Names are unique among an owner's current keys; the action tells it, in the same words as the admin.
         validators: tuple[Any, ...] = ()
 
