@@ -11,6 +11,8 @@ from agentgateway.proxy import app as agents
 from config.env import ConfigurationError, Environment
 from dataplane.asgi import App
 from dataplane.authority import Authority
+from dataplane.idempotency import Claims
+from dataplane.idempotency_redis import RedisClaims
 from dataplane.journal import Journal
 from dataplane.kit import Background, Kit, application
 from dataplane.limits import Limits
@@ -53,7 +55,14 @@ class Parts:
 
 
 def make_kit(
-    environment: Environment, *, store: Store, authority: Authority, parts: Parts, background: Sequence[Background], pins: Pins
+    environment: Environment,
+    *,
+    store: Store,
+    authority: Authority,
+    parts: Parts,
+    background: Sequence[Background],
+    pins: Pins,
+    claims: Claims | None = None,
 ) -> Kit:
     kit = Kit(
         pepper=environment.key_pepper,
@@ -63,6 +72,7 @@ def make_kit(
         journal=parts.journal,
         background=background,
         pins=pins,
+        claims=claims,
     )
     kit.debug.directory = environment.home / "debug"
     kit.attach(BatchWatch(kit))
@@ -79,7 +89,8 @@ def composed_kit(environment: Environment, *, store: Store, background: Sequence
     subscriber = Subscriber(store, url=environment.redis_url)
     beside = (*background, subscriber, parts.shipper, parts.recovery)
     pins = Pins(RedisShelf(environment.redis_url))
-    return make_kit(environment, store=store, authority=authority, parts=parts, background=beside, pins=pins)
+    claims = Claims(RedisClaims(environment.redis_url))
+    return make_kit(environment, store=store, authority=authority, parts=parts, background=beside, pins=pins, claims=claims)
 
 
 def data_plane(environment: Environment, kit: Kit) -> App:

@@ -20,6 +20,7 @@ import httpx
 
 from dataplane.authority import LocalAuthority
 from dataplane.events import UsageEvent
+from dataplane.idempotency import Claims
 from dataplane.kit import Kit, Routes, application
 from dataplane.limits import Limits
 from dataplane.pins import Pins
@@ -44,7 +45,15 @@ class House:
     """One worker on a loopback port. `key` belongs to `team`; what the team is granted is the test's to say. `now` is
     what the limits take for the present: it stands still until the test moves it."""
 
-    def __init__(self, home: Path, *, max_journal: int = 1 << 28, routes: Sequence[Routes] | None = None, pins: Pins | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        max_journal: int = 1 << 28,
+        routes: Sequence[Routes] | None = None,
+        pins: Pins | None = None,
+        claims: Claims | None = None,
+    ) -> None:
         self.home = home
         self.contents = Contents()
         self.team = self.contents.team("desk")
@@ -55,7 +64,8 @@ class House:
         self.reading = Reading(self.journal)
         self.now = MORNING
         limits = Limits(LocalAuthority(), clock=lambda: self.now, on_lease=self.journal.lease)
-        self.kit = Kit(pepper=PEPPER, sealer=Sealer(SEAL_KEY), store=self.store, limits=limits, journal=self.journal, pins=pins)
+        sealer, store = Sealer(SEAL_KEY), self.store
+        self.kit = Kit(pepper=PEPPER, sealer=sealer, store=store, limits=limits, journal=self.journal, pins=pins, claims=claims)
         self.app: App = self._counted(application(self.kit, [llm_routes(), stored_routes()] if routes is None else routes))
         self._stack = contextlib.ExitStack()
 
