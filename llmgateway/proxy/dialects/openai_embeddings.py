@@ -105,10 +105,11 @@ def parse_embed_answer(body: Json, model: str = "") -> EmbedAnswer:
     if "data" not in whole:
         raise unreadable("data", "an array")
     placed: dict[int, list[float]] = {}
-    for place, one in enumerate(whole.each("data")):
+    data = whole.each("data")
+    for place, one in enumerate(data):
         index = one.integer("index")
         placed[place if index is None else index] = _vector(one.take("embedding"))
-    if sorted(placed) != list(range(len(placed))):
+    if sorted(placed) != list(range(len(data))):
         raise Unreadable("the embeddings are not one for each index")
     answer = EmbedAnswer(model=whole.text("model") or model, vectors=[placed[place] for place in range(len(placed))])
     try:
