@@ -70,14 +70,14 @@ class Relay:
         await self._pump(out)
 
     async def _first(self) -> bytes:
-        """What the caller gets of the first events."""
+        """What the caller gets of the first events. Comments are none: they are held back until there is one."""
         out = b""
-        while not out:
+        while not out or _only_comments(out):
             data = await self._answer.chunk()
             if data is None:
-                out = self._meter.finish()
+                out += self._meter.finish()
                 break
-            out = self._meter.feed(data)
+            out += self._meter.feed(data)
         if not out:
             raise UpstreamFailed("The upstream opened a stream and closed it without an event.")
         self._eventful = True
@@ -98,7 +98,8 @@ class Relay:
             await send({"type": "http.response.body", "body": out, "more_body": True})
             while (data := await answer.chunk()) is not None:
                 if out := meter.feed(data):
-                    self._last = time.monotonic()
+                    if not _only_comments(out):
+                        self._last = time.monotonic()
                     if exchange.gone:
                         break
                     if self._beating is not None:
@@ -166,7 +167,7 @@ class Relay:
         """The usage of a stream whose caller has left. Only where its provider bills on is it read to its end."""
         if self._attempt.leg.drains:
             self._attempt.relay = self
-            self._drain_until = time.monotonic() + DRAIN_AT_MOST
+            self._drain_until = self._drain_until or time.monotonic() + DRAIN_AT_MOST
             try:
                 while (data := await self._answer.chunk()) is not None:
                     self._meter.feed(data)
@@ -181,9 +182,10 @@ class Relay:
         """Sends a beat where it is time for one, ends a wait that has taken too long. Costs nothing else."""
         now = time.monotonic()
         exchange = self._exchange
-        if self._drain_until:
-            if now > self._drain_until and exchange.task is not None:
+        if exchange.gone:
+            if not self._drain_until:
                 self._drain_until = now + DRAIN_AT_MOST
+            elif now > self._drain_until and exchange.task is not None:
                 exchange.task.cancel()
             return
         if exchange.sending_since or self._late is not None:
@@ -211,6 +213,11 @@ class Relay:
         """No beat is under way any more."""
         if self._beating is not None:
             await asyncio.wait([self._beating])
+
+
+def _only_comments(block: bytes) -> bool:
+    """Whether these events of a stream say nothing: comments, by which a provider keeps the connection open."""
+    return block[:1] == b":" and b"\ndata:" not in block and b"\rdata:" not in block
 
 
 def outcome_of(meter: Meter) -> str:
