@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from dataplane.asgi import Headers
 from dataplane.call import Call, Leg, Meter
-from dataplane.errors import BadRequest, HouseError, NotFound, Unavailable, UpstreamFailed
+from dataplane.errors import BadRequest, HouseError, NotFound, Unavailable
 from dataplane.money import Rates
 from dataplane.snapshot import KeyRecord
 from dataplane.store import Snapshot
@@ -19,6 +19,7 @@ from llmgateway.proxy.paths import filled
 from llmgateway.proxy.routing import with_fallbacks
 from llmgateway.proxy.runtime import Deployment, Model, Runtime
 from llmgateway.proxy.translation import Translation, translate
+from llmgateway.proxy.translation.base import ACCOUNT_REFUSED, account_refused
 
 BYTES_PER_TOKEN = 3
 """For the most a prompt can cost: English text has about four bytes to a token, Chinese about three."""
@@ -32,10 +33,6 @@ _RETRIES = ("retry-after", "retry-after-ms", "x-should-retry")
 _PREFIXES = ("openai-", "anthropic-", "x-ratelimit-")
 _OWN_ACCOUNT = frozenset(("openai-organization", "openai-project", "anthropic-organization-id"))
 """Headers that name the house's account at the provider."""
-
-_ACCOUNT_REFUSED = frozenset((401, 402, 407))
-"""The provider refuses the house, not its caller: told as the caller's own, it would throw a good key away, and the
-provider's text may quote the house's credential."""
 
 
 class ModelCall(Call):
@@ -173,8 +170,8 @@ class ModelCall(Call):
         return headers
 
     def errored(self, answer: Answer, body: bytes) -> bytes:
-        if answer.status in _ACCOUNT_REFUSED:
-            raise UpstreamFailed("The provider does not accept the house's own account.", code="upstream_account_refused")
+        if answer.status in ACCOUNT_REFUSED:
+            raise account_refused()
         return body if self._translation is None else self._translation.error(answer.status, body)
 
     def still_allowed(self, snapshot: Snapshot) -> bool:

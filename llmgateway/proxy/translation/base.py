@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from dataplane.asgi import JSON_TYPE
 from dataplane.call import Meter
+from dataplane.errors import UpstreamFailed
+
+ACCOUNT_REFUSED = frozenset((401, 402, 407))
+"""The provider refuses the house, not its caller: told as the caller's own, it would throw a good key away, and the
+provider's text may quote the house's credential."""
 
 DROPPED = b"x-customhouse-dropped"
+
+
+def account_refused() -> UpstreamFailed:
+    return UpstreamFailed("The provider does not accept the house's own account.", code="upstream_account_refused")
 
 
 class Translation:

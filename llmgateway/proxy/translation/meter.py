@@ -13,6 +13,7 @@ from llmgateway.proxy.conversation.customs import CustomStream, answer_as_custom
 from llmgateway.proxy.conversation.events import Beat, Begin, Delta, Done, Event, Failed, Used, unfold
 from llmgateway.proxy.dialects.dialect import Unreadable
 from llmgateway.proxy.dialects.endpoint import UNREADABLE
+from llmgateway.proxy.translation.base import ACCOUNT_REFUSED, account_refused
 
 if TYPE_CHECKING:
     from llmgateway.proxy.translation.generate import Generation
@@ -56,7 +57,11 @@ class TranslatingMeter(Meter):
         try:
             answer = translation.target.parse_answer(msgspec.json.decode(body))
         except (Unreadable, *UNREADABLE) as error:
+            if _tells_error(body):
+                raise _refusal(translation.target.parse_error(0, body)) from error
             raise Garbled(f"The upstream's answer can not be read: {_short(error)}", raw=body) from error
+        if not any(candidate.parts or candidate.stop for candidate in answer.candidates):
+            raise Garbled("The upstream's answer says nothing and has not ended.", raw=body)
         answer = answer_as_customs(translation.customs, answer)
         self._usage = answer.usage
         self.complete = True
@@ -135,7 +140,18 @@ class TranslatingMeter(Meter):
         return held + self._writer.write(Failed(failure))
 
 
-def _refusal(failure: Failure) -> Refusing:
+def _tells_error(body: bytes) -> bool:
+    """Whether it is an error after all, under a status that said success."""
+    try:
+        told = msgspec.json.decode(body)
+    except UNREADABLE:
+        return False
+    return isinstance(told, dict) and isinstance(told.get("error"), dict | str) and bool(told["error"])
+
+
+def _refusal(failure: Failure) -> UpstreamFailed:
+    if failure.status in ACCOUNT_REFUSED:
+        return account_refused()
     status = failure.status if failure.status >= 400 else 502
     return Refusing(failure.message, code=failure.code or None, status=status)
 

@@ -82,12 +82,13 @@ def ended(stream: bytes) -> Json:
 
 
 def comparable(answer: Answer) -> Answer:
-    """Ids of items are made where there was none."""
+    """Ids of items are made where there was none, and a call without arguments takes an empty object."""
     answer = msgspec.convert(msgspec.to_builtins(answer), Answer)
     for candidate in answer.candidates:
         for part in candidate.parts:
             if isinstance(part, ToolCall):
                 part.item_id = ""
+                part.arguments = part.arguments or ("" if part.custom else "{}")
             elif isinstance(part, Reasoning):
                 part.id = ""
     return said(answer)

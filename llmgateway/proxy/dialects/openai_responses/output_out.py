@@ -106,6 +106,10 @@ class OutputWriter:
                 self._tell("response.refusal.done", content_index=self._content, refusal=text)
                 self._content_done()
             case ToolCall() as part:
+                if not text and not part.custom:
+                    # A function that takes nothing: its caller decodes the arguments.
+                    self.grow("{}", None)
+                    text = "{}"
                 name = "input" if part.custom else "arguments"
                 self._item[name] = text
                 self._tell(f"response.{_input_of(part)}.done", **{name: text})
