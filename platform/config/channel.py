@@ -105,6 +105,12 @@ class HouseRequest(WebRequest):
     def body_bytes(self) -> int:
         return self._body_bytes
 
+    def left(self) -> None:
+        """The application has ended. An answer that it began and did not end must not be waited for, nor taken for whole."""
+        if self._response_started and not self.finished and self.channel is not None:
+            self._open_gate(unregister=True)
+            self.channel.loseConnection()
+
     def abort(self) -> None:
         """Cuts the connection without waiting for what is buffered; the application then receives http.disconnect."""
         if self.channel is not None:

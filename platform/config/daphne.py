@@ -105,7 +105,10 @@ class HouseServer(Server):
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         if not isinstance(protocol, HouseWebSocket):
-            return super().create_application(protocol, scope)
+            queue = super().create_application(protocol, scope)
+            if (answering := self.connections.get(protocol, {}).get("application_instance")) is not None:
+                answering.add_done_callback(lambda ended: protocol.left())
+            return queue
         protocol.drains = self._drains(scope["path"])
         inbox = Inbox(protocol)
         scope = {**scope, "asgi": {"version": "3.0"}, "extensions": {"websocket.http.response": {}}}
