@@ -39,6 +39,8 @@ _MAGIC = (("iVBORw0KGgo", "image/png"), ("/9j/", "image/jpeg"), ("R0lGOD", "imag
 _ID, _NOT_IN_IDS = re.compile(r"[a-zA-Z0-9_-]+"), re.compile(r"[^a-zA-Z0-9_-]")
 _PLAIN = frozenset(("application/json", "application/xml", "application/yaml", "application/x-yaml"))
 FOREIGN_FILE = "an id of a file belongs to the vendor that keeps the file"
+NOT_ON_THE_WEB = "its address is no http(s) URL"
+WEB = ("https://", "http://")
 
 
 def marker(cache: Cache) -> Block:
@@ -123,11 +125,17 @@ class Blocks:
         if part.url:
             if "image_url" in self._lacks:
                 return self._drop(part, "it takes no addresses of images")
+            if not self._reached(part):
+                return self._drop(part, NOT_ON_THE_WEB)
             return {"type": "image", "source": {"type": "url", "url": part.url}}
         kind = part.media_type or next((kind for start, kind in _MAGIC if part.data.startswith(start)), "")
         if kind not in IMAGE_TYPES:
             return self._drop(part, "it takes images of the types JPEG, PNG, GIF and WebP")
         return {"type": "image", "source": {"type": "base64", "media_type": kind, "data": part.data}}
+
+    def _reached(self, part: Image | File) -> bool:
+        """Other addresses (gs://, s3://) are of stores that one vendor reads."""
+        return self._own.is_own or part.url.startswith(WEB)
 
     def _kept(self, kind: str, part: Image | File) -> Block | None:
         if not self._own.is_own:
@@ -154,6 +162,10 @@ class Blocks:
         if part.file_id:
             return self._kept("document", part)
         if part.url:
+            if not self._reached(part):
+                return self._drop(part, NOT_ON_THE_WEB)
+            if part.media_type not in ("application/pdf", "") and not self._own.is_own:
+                return self._drop(part, "it fetches documents as PDF alone")
             return {"type": "document", "source": {"type": "url", "url": part.url}}
         if part.data and part.media_type in ("application/pdf", ""):
             return {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": part.data}}

@@ -96,6 +96,8 @@ def _messages(request: Request, writing: Writing) -> list[Json]:
             turns.append((role, [], []))
         turns[-1][1].extend(results)
         turns[-1][2].extend(others)
+    if not turns and request.messages:
+        writing.losses.drop(request.field("messages"), "a conversation needs a message that says something")
     if request.cache is not None and turns:
         turns[-1][2].extend(writing.mark(request.cache, request.field("cache")))
     return [{"role": role, "content": [*results, *others]} for role, results, others in turns]

@@ -11,6 +11,9 @@ from llmgateway.proxy.dialects.cohere.message_in import PLAN, THOUGHT
 from llmgateway.proxy.dialects.jsontext import compact_object
 from llmgateway.proxy.dialects.unsaid import hint_cache
 
+WEB = ("https://", "http://")
+"""Other addresses are of stores that one vendor reads."""
+
 
 def write_messages(request: Request, losses: Losses, *, lacks: frozenset[str]) -> list[Json]:
     written: list[Json] = []
@@ -47,7 +50,7 @@ def _asked_block(part: AnyPart, losses: Losses, lacks: frozenset[str]) -> Json:
     match part:
         case Text() | Refused():
             return {"type": "text", "text": part.text}
-        case Image() if "image" not in lacks and not part.file_id:
+        case Image() if "image" not in lacks and (part.data or part.url.startswith(WEB)):
             url = part.url or f"data:{part.media_type};base64,{part.data}"
             return {"type": "image_url", "image_url": {"url": url, **({"detail": part.detail} if part.detail else {})}}
         case File(text=text) if text and not part.citations and not part.context:

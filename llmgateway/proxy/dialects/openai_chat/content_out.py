@@ -9,6 +9,10 @@ from llmgateway.proxy.dialects.openai_chat.draft import Draft, Made
 from llmgateway.proxy.dialects.openai_chat.media import data_url, file_name, sound_format
 from llmgateway.proxy.dialects.openai_chat.names import CHAT
 
+WEB = ("https://", "http://")
+OPENAI_FILE = "file-"
+"""How the ids of OpenAI's files begin; Anthropic's begin otherwise."""
+
 OPENAI_SOUNDS = ("wav", "mp3")
 FILES_BY_URL = frozenset({"openrouter"})
 VIDEOS = frozenset({"openrouter", "vllm", "together", "fireworks", "moonshotai", "zai", ""})
@@ -50,6 +54,8 @@ def _image(draft: Draft, part: Image) -> Made | None:
         return _lost(draft, part, "an image is given as data or by an address")
     if not part.data and draft.lacks("image_url"):
         return _lost(draft, part, "it takes images as data only")
+    if not part.data and not draft.own and not part.url.startswith(WEB):
+        return _lost(draft, part, "its address is no http(s) URL")
     url = data_url(part.media_type, part.data) if part.data else part.url
     return {"type": "image_url", "image_url": {"url": url, "detail": part.detail} if part.detail else {"url": url}}
 
@@ -95,7 +101,7 @@ def _mistral(draft: Draft, part: File) -> Made | None:
 def _openai(draft: Draft, part: File) -> Made | None:
     """A file that came by its id lies at the vendor who gave the id; the Responses' files are OpenAI's too."""
     if part.file_id:
-        known = draft.own or draft.openai
+        known = draft.own or (draft.openai and part.file_id.startswith(OPENAI_FILE))
         return {"type": "file", "file": {"file_id": part.file_id}} if known else _lost(draft, part, "the file lies at another vendor")
     if part.data:
         held = data_url(part.media_type, part.data) if part.media_type else part.data

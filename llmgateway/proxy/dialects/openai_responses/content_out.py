@@ -88,6 +88,8 @@ class ContentWriter:
         if part.url:
             if not part.url.startswith(WEB) and not self.own.own:
                 return self._drop(part.at, "its address is no http(s) URL")
+            if part.media_type.startswith("video/") and not self.own.own:
+                return self._drop(part.at, "it takes no videos")
             value["file_url"] = part.url
             return value
         value["file_data"] = self._file_data(part)
