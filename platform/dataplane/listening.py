@@ -69,11 +69,15 @@ class Listening(Meter):
         return self._hear(self._inner.feed(data))
 
     def finish(self) -> bytes:
-        """A stream of which neither an end nor its usage was told may have been cut short."""
+        """A stream of which neither an end nor its usage was told may have been cut short. Sound has neither: of that the
+        connection alone tells."""
         out = self._hear(self._inner.finish())
-        if not self.failed and (self.complete or self.usage() is not None):
+        if not self.failed and (self.complete or self.usage() is not None or self._is_sound()):
             self._keep()
         return out
+
+    def _is_sound(self) -> bool:
+        return (self._answer.header("content-type") or "").startswith("audio/")
 
     def usage(self) -> Usage | None:
         return self._inner.usage()

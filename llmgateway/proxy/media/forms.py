@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from hashlib import sha256
 from mmap import mmap
 from pathlib import Path
 from typing import NamedTuple
@@ -38,7 +39,8 @@ class Upload(NamedTuple):
 
 
 class Form:
-    """`fields` are the texts of the form by name: the model's is there once, and never as a file. `files` are in order."""
+    """`fields` are the texts of the form by name: the model's is there once, and never as a file. Of those that may be there
+    more than once it is the last. `files` are in order."""
 
     __slots__ = ("_model", "_spool", "content_type", "fields", "files")
 
@@ -52,6 +54,18 @@ class Form:
     def body(self, model: str) -> Spliced:
         """The form as it came, with this name of the model."""
         return Spliced(self._spool, self._model.start, self._model.end, model.encode())
+
+    async def digest(self) -> bytes:
+        """Of all that was sent but for what parts its parts, which clients make up anew each time."""
+        boundary = forms.boundary_of(self.content_type)
+        digest, rest = sha256(), b""
+        async for chunk in self._spool.chunks():
+            data = (rest + chunk).replace(boundary, b"")
+            kept = max(len(data) - len(boundary) + 1, 0)  # the rest may be the beginning of one
+            digest.update(data[:kept])
+            rest = data[kept:]
+        digest.update(rest)
+        return digest.digest()
 
 
 class Spliced:

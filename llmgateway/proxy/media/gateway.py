@@ -10,6 +10,7 @@ from dataplane.errors import BadRequest, HouseError, MethodNotAllowed
 from dataplane.snapshot import KeyRecord
 from dataplane.store import Snapshot
 from llmgateway.proxy import body as bodies
+from llmgateway.proxy.cache.keep import concerns, keep
 from llmgateway.proxy.inbound import Inbound
 from llmgateway.proxy.media.call import MediaCall
 from llmgateway.proxy.media.endpoints import MEDIA, Medium
@@ -48,7 +49,11 @@ class MediaGateway:
             if not medium.names_model:
                 body = with_model(body, runtime, snapshot.allowed(key), medium.endpoint.wire)
             inbound = Inbound(medium.endpoint, request, body)
-        return MediaCall(medium, inbound, key=key, snapshot=snapshot, runtime=runtime)
+        call = MediaCall(medium, inbound, key=key, snapshot=snapshot, runtime=runtime)
+        if concerns(inbound, key):
+            sent = await inbound.form.digest() if isinstance(inbound, FormInbound) else None
+            keep(kit, call, inbound, runtime.models[call.model], sent=sent)
+        return call
 
     def refuse(self, request: Request, error: HouseError) -> tuple[int, Headers, bytes]:
         return self.medium.endpoint.refuse(request, error)

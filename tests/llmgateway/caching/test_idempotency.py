@@ -17,10 +17,12 @@ from tests.fakes.house import House
 from tests.fakes.provider import Gate, Provider, Reply, said, streamed
 from tests.fakes.serving import refusing
 from tests.llmgateway.caching.conftest import Clock, change_model, consent
+from tests.llmgateway.dialects.bedrock_samples import BEGIN, delta, end, start, stop, stream
 
 KEY = "order-17"
 REPLAYED = "idempotent-replayed"
 DAY = 86_400
+CONVERSED = stream(BEGIN, start(0), *(delta(0, text=word) for word in ("Hello ", "whoever ", "you are.")), stop(0), *end("end_turn"))
 
 
 @pytest.fixture(autouse=True)
@@ -262,6 +264,57 @@ def test_who_leaves_in_the_middle_of_a_stream_stops_it_and_begins_anew(house: Ho
     second = send(house, stream=True)
     assert second.content.endswith(b"[DONE]\n\n")
     assert REPLAYED not in second.headers
+
+
+def test_a_stream_that_is_billed_on_is_read_on_and_told_to_who_comes_back(house: House, provider: Provider, provider_url: str) -> None:
+    house.contents.provider("aws", provider_url, dialect="bedrock")
+    house.contents.grant(f"team:{house.team}", house.contents.model("nova", house.contents.deployment("aws", "amazon.nova-lite-v1:0")))
+    house.publish()
+    half, gate = len(CONVERSED) // 2, Gate()
+    kind = (("content-type", "application/vnd.amazon.eventstream"),)
+    provider.then(Reply(headers=kind, pieces=(CONVERSED[:half], gate, CONVERSED[half:])))
+    with house.client() as impatient:
+        headers = {**CHAT.headers(house.key), "idempotency-key": KEY}
+        with impatient.stream("POST", CHAT.path, json={**CHAT.body, "model": "nova", "stream": True}, headers=headers) as answer:
+            next(answer.iter_raw())
+            gate.wait_reached()
+    house.wait_until(lambda: all(bool(getattr(exchange, "gone", False)) for exchange in house.kit.active))
+    gate.open()
+    assert house.settled().outcome == "aborted"
+    again = send(house, model="nova", stream=True)
+    assert again.headers[REPLAYED] == "true"
+    assert b"whoever " in again.content
+    assert again.content.endswith(b"data: [DONE]\n\n")
+    assert len(provider.asked) == 1
+
+
+def test_what_was_left_out_of_a_translation_is_told_again(house: House, provider: Provider) -> None:
+    provider.then(said(MESSAGES.answer))
+    body = {"model": "claude", "messages": CHAT.body["messages"], "logit_bias": {"1": 2}}
+    headers = {**CHAT.headers(house.key), "idempotency-key": KEY, "x-customhouse-lossy": "allow"}
+    first, again = (house.http.post(CHAT.path, json=body, headers=headers) for _ in range(2))
+    assert first.status_code == 200
+    assert again.headers[REPLAYED] == "true"
+    assert "logit_bias" in first.headers["x-customhouse-dropped"]
+    assert again.headers["x-customhouse-dropped"] == first.headers["x-customhouse-dropped"]
+
+
+def test_a_call_that_the_house_has_cut_is_free_again(house: House, provider: Provider) -> None:
+    """Its key is taken away in the middle of it; another key of the same person may make it."""
+    owner = int(house.contents.keys[house.key].principal.ref.partition(":")[2])
+    second = house.contents.key("second", team=house.team, owner=owner)
+    house.publish()
+    gate = Gate()
+    provider.then(Reply(gate_head=gate), said(CHAT.answer))
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(send, house)
+        provider.wait_asked()
+        house.contents.revoke(house.key)
+        house.publish()
+        assert slow.result().status_code == 401
+    house.wait_until(lambda: not house.kit.active)
+    answer = send(house, key=second)
+    assert (answer.status_code, REPLAYED in answer.headers) == (200, False)
 
 
 # -- how long, and how much
