@@ -13,7 +13,7 @@ from dataplane.upstream import Prepared, Refused
 from llmgateway.proxy.cache.fingerprint import fingerprint
 from llmgateway.proxy.credentials import UnusableCredential, credential_of
 from llmgateway.proxy.paths import base_url, gemini_prefix
-from llmgateway.proxy.providers import OPERATIONS, facts_of
+from llmgateway.proxy.providers import OPERATIONS, facts_of, predicts
 
 if TYPE_CHECKING:
     from dataplane.kit import Kit
@@ -62,6 +62,8 @@ class Deployment:
         self.base = base_url(provider.base_url, provider.dialect)
         self.prefix = gemini_prefix(self.base) if provider.dialect == "gemini" else ""
         self.wires = frozenset((*self.facts.wires, *OPERATIONS[provider.dialect].values()))
+        if predicts(self.facts, record.model):
+            self.wires -= {"gemini-embed"}
         timeouts = (provider.connect_timeout, provider.read_timeout, provider.total_timeout)
         self._credential = credential_of(kit, provider, self.facts)
         self._headers = [("accept-encoding", "identity"), *provider.headers.items(), *self._credential.fixed]

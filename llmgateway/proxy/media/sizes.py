@@ -100,6 +100,13 @@ def _files(inbound: Inbound) -> list[Upload]:
     return inbound.form.files if isinstance(inbound, FormInbound) else []
 
 
+def _length(inbound: Inbound) -> int:
+    """Bytes of the text that is sent."""
+    if isinstance(inbound, FormInbound):
+        return sum(len(name) + len(text.encode()) for name, text in inbound.form.fields.items())
+    return len(inbound.body)
+
+
 def images(inbound: Inbound) -> Size:
     """Raises BadRequest for numbers that can't be counted with."""
     fields = inbound.fields
@@ -107,7 +114,7 @@ def images(inbound: Inbound) -> Size:
     frames = min(max(bodies.integer(fields, "frame_count") or 1, 1), MOST_IMAGES)
     shown = min(bodies.integer(fields, "partial_images") or 0, MOST_IMAGES)
     each, likely = _image_tokens(text_of(fields, "quality"), text_of(fields, "size"))
-    sent, size = len(_files(inbound)), len(inbound.body)
+    sent, size = len(_files(inbound)), _length(inbound)
     most = {
         "input": size // MOST_BYTES_PER_TOKEN + 1 + sent * MOST_IMAGE_INPUT,
         "output": count * (each * frames + shown * PARTIAL_IMAGE),
@@ -141,7 +148,7 @@ def recording(inbound: Inbound) -> Size:
     for file in _files(inbound):
         most, likely = _seconds(file)
         most_seconds, likely_seconds = most_seconds + most, likely_seconds + likely
-    size = len(inbound.body)
+    size = _length(inbound)
     return Size(_heard(most_seconds, size // MOST_BYTES_PER_TOKEN + 1), _heard(likely_seconds, size // BYTES_PER_TOKEN))
 
 
