@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 PIP    := $(PY) -m pip --disable-pip-version-check install -qq --require-hashes --no-deps --no-compile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench secrets
+.PHONY: help run test lint docs bench secrets
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -35,8 +35,12 @@ lint: $(VENV)/dev ## Format, lint, types, import floors, migrations
 	CUSTOMHOUSE_HOME=$$(mktemp -d) $(PY) manage.py makemigrations --check --dry-run
 	CUSTOMHOUSE_HOME=$$(mktemp -d) $(PY) manage.py check --fail-level WARNING
 
+docs: $(VENV)/dev ## Write the pages that are made from the code
+	$(PY) -m llmgateway.matrix > docs/dialects.md
+
 bench: $(VENV)/dev ## Measure the hot path against nginx in the same run
 	$(PY) -m bench $(ARGS)
+	$(PY) -m bench.streams
 
 bench-crash: $(VENV)/dev ## kill -9 at 50 random moments under load: nothing lost, nothing twice
 	$(PY) -m bench.crash $(ARGS)
