@@ -34,18 +34,12 @@ class Source:
 
     variables: tuple[str, ...]
     preferred: tuple[str, ...] = ()
-    base_url: str = ""
 
 
 SOURCES: Mapping[str, Source] = {
     "openai": Source(("OPENAI_API_KEY",), ("gpt-4o-mini", "gpt-4.1-mini", "gpt-4.1-nano")),
     "anthropic": Source(("ANTHROPIC_API_KEY",), ("claude-haiku-4-5", "claude-3-5-haiku-latest")),
-    # Google's own dialect is not spoken by OpenAI's clients; its compatible address is.
-    "google": Source(
-        ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-        ("gemini-2.5-flash-lite", "gemini-2.5-flash"),
-        "https://generativelanguage.googleapis.com/v1beta/openai",
-    ),
+    "google": Source(("GEMINI_API_KEY", "GOOGLE_API_KEY"), ("gemini-2.5-flash-lite", "gemini-2.5-flash")),
     "mistral": Source(("MISTRAL_API_KEY",), ("mistral-small-latest",)),
     "openrouter": Source(("OPENROUTER_API_KEY",), ("openai/gpt-4o-mini",)),
     "groq": Source(("GROQ_API_KEY",), ("llama-3.1-8b-instant",)),
@@ -70,11 +64,8 @@ def register_found(environ: Mapping[str, str] | None = None) -> list[str]:
         key = next((environ[name].strip() for name in source.variables if environ.get(name, "").strip()), None) if source else None
         if source is None or key is None or Provider.objects.filter(name=vendor.slug).exists():
             continue
-        dialect = "openai" if source.base_url else vendor.dialect
         try:
-            provider = actions.create_provider(
-                actor=None, name=vendor.slug, dialect=dialect, base_url=source.base_url or vendor.base_url, api_key=key
-            )
+            provider = actions.create_provider(actor=None, name=vendor.slug, dialect=vendor.dialect, base_url=vendor.base_url, api_key=key)
         except ValidationError as error:
             log.warning("tour.provider_refused", provider=vendor.slug, problems=error.messages)
             continue
@@ -112,6 +103,5 @@ def _import(provider: Provider, source: Source) -> list[str]:
     team = Team.objects.get(name=TEAM)
     for model in Model.objects.filter(name__in=imported.created):
         grant(actor=None, to=team, obj=model)
-    usable = imported.created if provider.dialect == "openai" else []
     log.info("tour.provider_registered", provider=provider.name, models=len(imported.created))
-    return [name for name in (preferred or names[:1]) if name in usable]
+    return [name for name in (preferred or names[:1]) if name in imported.created]
