@@ -23,6 +23,7 @@ __all__ = [
     "VENDORS",
     "Facts",
     "facts_of",
+    "predicts",
     "vendor_at",
 ]
 
@@ -51,6 +52,12 @@ OPERATIONS: dict[str, dict[str, str]] = {
     "cohere": {"embed": "cohere-embed", "rerank": "cohere-rerank"},
 }
 """The wires of what is not generation, by provider dialect and operation."""
+
+
+def predicts(facts: Facts, model: str) -> bool:
+    """Whether vectors of this model are made by `predict` alone: so does Vertex AI with all that came before Gemini's."""
+    return facts.slug == "google-vertex" and "gemini" not in model and "maas" not in model
+
 
 _BY_HOST = tuple((re.compile(facts.host), facts) for facts in VENDORS)
 
