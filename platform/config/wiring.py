@@ -89,7 +89,7 @@ def composed_kit(environment: Environment, *, store: Store, background: Sequence
     subscriber = Subscriber(store, url=environment.redis_url)
     beside = (*background, subscriber, parts.shipper, parts.recovery)
     pins = Pins(RedisShelf(environment.redis_url))
-    claims = Claims(RedisClaims(environment.redis_url))
+    claims = Claims(RedisClaims(environment.redis_url, sealer=Sealer(*environment.seal_keys)))
     return make_kit(environment, store=store, authority=authority, parts=parts, background=beside, pins=pins, claims=claims)
 
 

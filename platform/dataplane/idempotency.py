@@ -14,8 +14,6 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import NamedTuple, Protocol
 
-import msgspec
-
 from dataplane.answers import MOST, MOST_BYTES, OVERHEAD, Kept
 from dataplane.asgi import Request
 from dataplane.errors import BadRequest, Conflict, HouseError
@@ -34,13 +32,12 @@ class Order(NamedTuple):
     digest: bytes
 
 
-class Claimed(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """A claim as all workers see it. `owner` is whose it is while it runs. `done` without `kept`: the answer was too large."""
+class Claimed(NamedTuple):
+    """Another worker's claim. `done` without `kept`: its answer was too large, or can not be read here."""
 
-    owner: str
     digest: bytes
-    done: bool = False
-    kept: Kept | None = None
+    done: bool
+    kept: Kept | None
 
 
 class Shelf(Protocol):

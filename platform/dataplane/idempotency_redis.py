@@ -1,7 +1,8 @@
 """Claims of a house of several processes, in Redis:
 
-    ch:once:<name>  string  a `Claimed`; while its call runs it is renewed, afterwards it stays for a day
+    ch:once:<name>  string  a `Stored`; while its call runs it is renewed, afterwards it stays for a day
 
+Answers are sealed: what a model has said is nobody's business who can read Redis.
 A worker that dies renews nothing, so what it had begun is free again within a minute. While Redis is away nobody waits for
 it: each worker then knows of its own calls alone.
 """
@@ -13,6 +14,7 @@ import contextlib
 import logging
 import time
 import uuid
+from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -24,6 +26,7 @@ from redis.exceptions import RedisError
 
 from dataplane.answers import Kept
 from dataplane.idempotency import KEPT_SECONDS, Claimed, Order
+from dataplane.sealing import Sealer, SealError
 
 log = logging.getLogger("customhouse.idempotency")
 
@@ -39,8 +42,20 @@ AWAY_SECONDS = 0.5
 FAREWELL = 2.0
 
 _AWAY = (RedisError, OSError, TimeoutError)
+
+
+class Stored(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """`owner` is who makes the call, unlike any other. `sealed` is the `Kept`, b"" where it is too large."""
+
+    owner: str
+    digest: bytes
+    done: bool = False
+    sealed: bytes = b""
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Claimed).decode
+_decode = msgspec.msgpack.Decoder(Stored).decode
+_decode_kept = msgspec.msgpack.Decoder(Kept).decode
 
 REPLACE = """
 local held = redis.call('GET', KEYS[1])
@@ -54,7 +69,8 @@ return 1
 class RedisClaims:
     """Belongs to one event loop."""
 
-    def __init__(self, url: str, *, prefix: str = "ch", timeout: float = TIMEOUT) -> None:
+    def __init__(self, url: str, *, sealer: Sealer, prefix: str = "ch", timeout: float = TIMEOUT) -> None:
+        self._sealer = sealer
         self._redis: Any = Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 1))
         self._prefix = prefix
         self._timeout = timeout
@@ -70,7 +86,7 @@ class RedisClaims:
         return not self._telling
 
     async def take(self, order: Order) -> Claimed | None:
-        mine = _encode(Claimed(owner=f"{self._worker}:{uuid.uuid4().hex[:8]}", digest=order.digest))
+        mine = _encode(Stored(owner=f"{self._worker}:{uuid.uuid4().hex[:8]}", digest=order.digest))
         try:
             found = await self._take(self._key(order.name), mine)
         except asyncio.CancelledError:
@@ -79,7 +95,7 @@ class RedisClaims:
             raise
         if found is not None:
             try:
-                return _decode(found)
+                return self._opened(order.name, _decode(found))
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 log.error("a claim of another worker can not be read: %.100r", found)
         self._running[order.name] = mine
@@ -96,10 +112,20 @@ class RedisClaims:
                 return bytes(found)
         return None
 
+    def _opened(self, name: str, stored: Stored) -> Claimed:
+        kept: Kept | None = None
+        if stored.sealed:
+            try:
+                kept = _decode_kept(b64decode(self._sealer.open(stored.sealed, bound_to=self._key(name))))
+            except (SealError, ValueError, msgspec.MsgspecError):
+                log.error("an answer of another worker can not be opened: the call was made, and is not made again")
+        return Claimed(stored.digest, stored.done, kept)
+
     def finish(self, order: Order, kept: Kept | None) -> None:
-        if kept is not None and len(kept.body) > MOST_BODY:
-            kept = None
-        self._tell(order, _encode(Claimed(owner=self._worker, digest=order.digest, done=True, kept=kept)))
+        sealed = b""
+        if kept is not None and len(kept.body) <= MOST_BODY:
+            sealed = self._sealer.seal(b64encode(_encode(kept)).decode(), bound_to=self._key(order.name))
+        self._tell(order, _encode(Stored(owner=self._worker, digest=order.digest, done=True, sealed=sealed)))
 
     def release(self, order: Order) -> None:
         self._tell(order, b"")

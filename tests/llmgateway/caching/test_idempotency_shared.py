@@ -14,6 +14,8 @@ import redis
 
 from dataplane.idempotency import Claims
 from dataplane.idempotency_redis import LEASE_SECONDS, MOST_BODY, RedisClaims
+from dataplane.sealing import Sealer
+from tests.fakes.contents import SEAL_KEY
 from tests.fakes.dialects import CHAT, refusal
 from tests.fakes.house import House, standard
 from tests.fakes.provider import Gate, Provider, Reply, said, streamed
@@ -26,7 +28,7 @@ DAY = 86_400
 @pytest.fixture
 def workers(tmp_path: Path, provider: Provider, provider_url: str, redis_url: str) -> Iterator[tuple[House, House]]:
     def opened(name: str) -> House:
-        return House(tmp_path / name, claims=Claims(RedisClaims(redis_url)))
+        return House(tmp_path / name, claims=Claims(RedisClaims(redis_url, sealer=Sealer(SEAL_KEY))))
 
     with opened("one") as one, opened("other") as other:
         for house in (one, other):
@@ -57,6 +59,25 @@ def test_what_one_worker_made_the_other_tells_again(workers: tuple[House, House]
     assert send(other, user="somebody").status_code == 422
     assert len(provider.asked) == 1
     assert other.settled().saved == one.settled().cost
+
+
+def test_redis_never_sees_an_answer_and_what_cannot_be_opened_is_not_made_again(
+    workers: tuple[House, House], provider: Provider, redis_url: str
+) -> None:
+    one, other = workers
+    provider.fallback = said({**CHAT.answer, "id": "chatcmpl-canary"})
+    for once in ("a", "b"):
+        send(one, once)
+    written(one)
+    with redis.Redis.from_url(redis_url) as client:
+        first, second = client.keys("ch:once:*")  # type: ignore[misc]
+        values = [client.get(first), client.get(second)]
+        assert all(b"canary" not in value and b"Y2FuYX" not in value for value in values)  # type: ignore[operator]
+        client.set(first, values[1])  # type: ignore[arg-type]  # another call's answer in its place
+        client.set(second, values[0])  # type: ignore[arg-type]
+    for once in ("a", "b"):
+        assert refusal(CHAT, send(other, once)).code == "idempotency_answer_not_kept"
+    assert len(provider.asked) == 2
 
 
 def test_while_one_worker_makes_it_the_other_does_not(workers: tuple[House, House], provider: Provider, redis_url: str) -> None:
@@ -134,7 +155,7 @@ def test_without_redis_each_worker_knows_its_own(tmp_path: Path, provider: Provi
     """Nobody waits for long: the call is made."""
     provider.fallback = said(CHAT.answer)
     with unanswering() as url:
-        claims = Claims(RedisClaims(url.replace("http", "redis"), timeout=0.05))
+        claims = Claims(RedisClaims(url.replace("http", "redis"), sealer=Sealer(SEAL_KEY), timeout=0.05))
         with House(tmp_path, claims=claims) as house:
             standard(house.contents, house.team, provider_url)
             house.publish()
