@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from dataplane.asgi import Message, Request, Send
@@ -15,6 +17,9 @@ from llmgateway.proxy.media.told import Read
 
 MAX_IMAGE_EVENT = 48 * 1024 * 1024
 """An image comes whole in one event."""
+
+_PASSING = re.compile(rb'\{\s*"type"\s*:\s*"(?:[a-z_]+\.partial_image|speech\.audio\.delta)"')
+"""Events that are megabytes of base64 and tell nothing: they are not parsed."""
 
 _DONE = (".completed", ".done")
 _COUNTS = ("images", "seconds", "requests")
@@ -82,7 +87,7 @@ class MediaMeter(Meter):
     def _events(self, block: bytes) -> bytes:
         for one in events(block):
             data = data_of(one)
-            if data is not None and data.startswith(b"{"):
+            if data is not None and data.startswith(b"{") and not _PASSING.match(data):
                 self._look(data)
         return block
 
@@ -100,6 +105,8 @@ class MediaMeter(Meter):
                 return
             if self._draws:
                 found["images"] = found.get("images", 1)
+            else:
+                self.complete = True
             self._usage = {meter: self._usage.get(meter, 0) + found.get(meter, 0) for meter in {**self._usage, **found}}
         elif said.type == "transcript.text.delta":
             self._partial["output"] = self._partial.get("output", 0) + 1
@@ -116,7 +123,7 @@ class MediaMeter(Meter):
 
     def broken(self, error: HouseError, request_id: str) -> bytes:
         """In the form of OpenAI's own streams of these endpoints; the event that was begun is not sent."""
-        return event(openai_object(error, request_id))
+        return b"" if self.complete else event(openai_object(error, request_id))
 
 
 class SoundMeter(Meter):

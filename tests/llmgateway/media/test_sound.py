@@ -202,6 +202,21 @@ def test_a_transcription_comes_as_a_stream(client: openai.OpenAI, house: House, 
     assert (counted(event), event.estimated) == ({"input": 14, "audio_input": 10, "output": 45}, False)
 
 
+def test_a_stream_that_had_all_said_is_whole_however_its_connection_ends(house: House, provider: Provider) -> None:
+    done = b'data: {"type":"speech.audio.done","usage":{"input_tokens":7,"output_tokens":31,"total_tokens":38}}\n\n'
+    provider.then(streamed(done, end="cut"))
+
+    answer = house.http.post(
+        "/v1/audio/speech",
+        json={"model": "voice", "voice": "alloy", "input": "Hello", "stream_format": "sse"},
+        headers={"authorization": f"Bearer {house.key}"},
+    )
+
+    assert answer.content == done
+    event = house.settled()
+    assert (counted(event), event.estimated, event.outcome) == ({"input": 7, "output": 31}, False, "ok")
+
+
 def test_what_a_recording_can_cost_is_reserved(house: House, client: openai.OpenAI, provider: Provider) -> None:
     provider.fallback = said({"text": "Hello."})
     house.contents.budget(f"team:{house.team}", 10**12)
