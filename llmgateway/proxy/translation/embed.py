@@ -20,9 +20,10 @@ from llmgateway.proxy.dialects.cohere import embed as cohere
 from llmgateway.proxy.dialects.dialect import Target, Unreadable
 from llmgateway.proxy.dialects.endpoint import UNREADABLE
 from llmgateway.proxy.dialects.gemini import embed as gemini
+from llmgateway.proxy.dialects.gemini.count import VERTEX
 from llmgateway.proxy.dialects.table import DIALECTS
 from llmgateway.proxy.paths import filled
-from llmgateway.proxy.providers import CHAT, COHERE, GEMINI, OPERATIONS
+from llmgateway.proxy.providers import CHAT, COHERE, GEMINI, OPERATIONS, UNKNOWN, predicts
 from llmgateway.proxy.translation.base import Translation
 
 if TYPE_CHECKING:
@@ -43,8 +44,26 @@ def _to_openai(request: EmbedRequest, deployment: Deployment, target: Target, lo
 
 
 def _to_gemini(request: EmbedRequest, deployment: Deployment, target: Target, losses: Losses) -> Written:
-    posted = gemini.render_embed(request, target, losses)
+    if target.facts.slug == VERTEX and not predicts(target.facts, target.model):
+        posted = _for_vertex(request, target, losses)
+    else:
+        posted = gemini.render_embed(request, target, losses)
     return Written(deployment.prefix + filled(f"/models/{{model}}:{posted.method}", deployment.model), posted.body)
+
+
+def _for_vertex(request: EmbedRequest, target: Target, losses: Losses) -> gemini.Posted:
+    """As the Gemini API's batch, with the settings where Vertex AI has them; other makers' models there take one text."""
+    batch = gemini.render_embed(request, target._replace(facts=UNKNOWN["gemini"]), losses).body["requests"]
+    requests: list[Json] = []
+    for one in batch:
+        settings = {name: value for name, value in one.items() if name not in ("model", "content")}
+        requests.append({"content": one["content"], **({"embedContentConfig": settings} if settings else {})})
+    if "maas" not in target.model:
+        name = f"publishers/google/models/{target.model.rpartition('/')[2]}"
+        return gemini.Posted(gemini.BATCH, {"requests": [{"model": name, **one} for one in requests]})
+    if len(requests) > 1:
+        losses.drop(request.field("inputs"), "it takes one text in a call")
+    return gemini.Posted("embedContent", requests[0])
 
 
 def _to_cohere(request: EmbedRequest, deployment: Deployment, target: Target, losses: Losses) -> Written:
