@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from config.wiring import is_data_plane
+from llmgateway.proxy.media.endpoints import MEDIA
 from tests.fakes.house import House
 from tests.fakes.journaled import counted
 from tests.fakes.provider import Provider, Reply, said
@@ -171,6 +173,11 @@ def test_the_page_of_a_proxy_passes_as_it_is(house: House, provider: Provider) -
     provider.then(Reply(status=404, headers=(("content-type", "text/html"),), pieces=(b"<h1>none</h1>",), sized=True))
     answer = rank(house)
     assert (answer.status_code, answer.content, answer.headers["content-type"]) == (404, b"<h1>none</h1>", "text/html")
+
+
+@pytest.mark.parametrize("path", MEDIA)
+def test_every_address_belongs_to_the_data_plane_where_it_shares_a_process(path: str) -> None:
+    assert is_data_plane(path)
 
 
 def test_only_post_is_taken(house: House) -> None:
