@@ -116,16 +116,37 @@ def rewrite(body: bytes, fields: Fields, owned: dict[str, object], *, anew: bool
     With nothing to change it is the very body that came, unless the model might be named twice in it (by duplicate
     members or by an escaped name): which one counts would then be up to the upstream's parser, so it is written anew. `anew`
     does so in any case."""
-    if not (owned or anew) and body.count(b'"model"') == 1 and b"\\u006" not in body:
-        return body
+    if not (owned or anew):
+        written = _encoder.encode(fields)
+        # A regular expression with a literal at its head finds rare bytes three times as fast as bytes.count does.
+        if written == body or (len(_MODEL.findall(body)) == 1 and _ESCAPED.search(body) is None):
+            return body
+        return written
     changed = dict(fields)
     for name, value in owned.items():
         changed[name] = msgspec.Raw(_encoder.encode(value))
     return _encoder.encode(changed)
 
 
+_MODEL = re.compile(rb'"model"')
+_REMARKABLE = re.compile(
+    rb'"(?:url"|file_|image_url|container|vector_store|previous_response|conversation|id"|item_reference|input_file|training_file'
+    rb"|validation_file|fileUri|cached|encrypted_content|ch1\.|Y2gxL)"
+)
+_ESCAPED = re.compile(rb"\\u00[0-7]")
+
+
+def remarkable(body: bytes) -> bool:
+    """Whether anything in the body has to be looked at more closely: the name of a member that may refer to something stored
+    or lying elsewhere, a sealed signature, or an escaped character behind which such a name may hide. Two plain searches
+    spare most prompts all the others."""
+    return _REMARKABLE.search(body) is not None or _ESCAPED.search(body) is not None
+
+
 REFERENCES = frozenset({"previous_response_id", "conversation", "prompt"})
-_NESTED = re.compile(rb'"(?:file_id|file_url|image_url|container)"')
+_NESTED = re.compile(
+    rb'"(?:file_id|file_url|file_uri|fileUri|image_url|container|cachedContent|cached_content)"|"type"\s*+:\s*+"url"|\\u00[4-7]'
+)
 
 
 def refers_elsewhere(body: bytes, fields: Fields) -> bool:

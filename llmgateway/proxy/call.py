@@ -20,6 +20,7 @@ from llmgateway.proxy.routing import with_fallbacks
 from llmgateway.proxy.runtime import Deployment, Model, Runtime
 from llmgateway.proxy.translation import Translation, translate
 from llmgateway.proxy.translation.base import ACCOUNT_REFUSED, account_refused
+from llmgateway.proxy.translation.maximum import most_written
 
 BYTES_PER_TOKEN = 3
 """For the most a prompt can cost: English text has about four bytes to a token, Chinese about three."""
@@ -37,7 +38,7 @@ _OWN_ACCOUNT = frozenset(("openai-organization", "openai-project", "anthropic-or
 
 class ModelCall(Call):
     plane = "llm"
-    __slots__ = ("_deployment", "_inbound", "_only", "_preferred", "_runtime", "_translation", "notice")
+    __slots__ = ("_deployment", "_inbound", "_only", "_preferred", "_ready", "_runtime", "_translation", "notice")
 
     def __init__(self, inbound: Inbound, *, key: KeyRecord, snapshot: Snapshot, runtime: Runtime) -> None:
         """Resolves, authorizes and estimates. Raises BadRequest and NotFound."""
@@ -45,6 +46,7 @@ class ModelCall(Call):
         self._inbound = inbound
         self._runtime = runtime
         self._translation: Translation | None = None
+        self._ready: tuple[Deployment, Translation] | None = None
         self._deployment: Deployment | None = None
         self._only: int | None = None
         self._preferred: int | None = None
@@ -71,11 +73,11 @@ class ModelCall(Call):
         bounds = endpoint.bounds(fields)
         output = 0
         if endpoint.has_output:
-            output = model.max_output if bounds.output is None else bounds.output
-            output *= max(1, bounds.answers or 1)
+            output = model.most_output if bounds.output is None else bounds.output
+            output = max(output, most_written(self._inbound, model.all_deployments)) * max(1, bounds.answers or 1)
         size = len(body)
         most = size // BYTES_PER_TOKEN + 1
-        if bodies.refers_elsewhere(body, fields):
+        if bodies.refers_elsewhere(body if self._inbound.remarkable else b"", fields):
             most += REFERRED_TOKENS
         if endpoint.free:
             self.reserve = 0
@@ -135,14 +137,20 @@ class ModelCall(Call):
             path = deployment.prefix + filled(inbound.path, deployment.model)
             body, query = inbound.rewritten(deployment.model), inbound.query()
         else:
-            translation = translate(inbound, deployment)
-            headers, path, body, query = translation.headers, translation.path, translation.body, translation.query
+            translation = self._translated(deployment)
+            headers, path, body, query = [*translation.headers], translation.path, translation.body, translation.query
         if (idempotency := inbound.request.headers.get(IDEMPOTENCY)) is not None:
             headers.append((IDEMPOTENCY.decode(), _own(idempotency, self.key.principal.ref)))
         headers.append(("x-request-id", inbound.request.id))  # so that a call can be found in the provider's log as well
         leg = deployment.leg(path, headers=headers, body=body, query=query)
         self._translation, self._deployment = translation, deployment
         return leg
+
+    def _translated(self, deployment: Deployment) -> Translation:
+        """Written once where it is asked for again right away: a call that can only be translated is tried out first."""
+        if self._ready is None or self._ready[0] is not deployment:
+            self._ready = (deployment, translate(self._inbound, deployment))
+        return self._ready[1]
 
     def meter(self, leg: Leg, answer: Answer) -> Meter:
         if self._translation is not None:
@@ -170,7 +178,7 @@ class ModelCall(Call):
         return headers
 
     def errored(self, answer: Answer, body: bytes) -> bytes:
-        if answer.status in ACCOUNT_REFUSED:
+        if answer.status in ACCOUNT_REFUSED or (answer.status == 400 and b'"API_KEY_' in body and self._inbound.from_address):
             raise account_refused()
         return body if self._translation is None else self._translation.error(answer.status, body)
 

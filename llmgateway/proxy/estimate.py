@@ -6,6 +6,8 @@ says that it is an estimate.
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from dataplane.asgi import JSON_TYPE, respond
@@ -17,6 +19,7 @@ from llmgateway.proxy.conversation.request import Request
 from llmgateway.proxy.dialects.endpoint import COUNT
 from llmgateway.proxy.inbound import Inbound
 from llmgateway.proxy.runtime import Runtime
+from llmgateway.proxy.translation.base import readable
 from llmgateway.proxy.translation.count import DIALECT_OF, WRITERS, asked
 
 BYTES_PER_TOKEN = 3.6
@@ -37,10 +40,15 @@ async def counted_here(inbound: Inbound, *, key: KeyRecord, snapshot: Snapshot, 
     if not model.deployments or model.tiers_for(endpoint.wire, COUNT):
         return False
     inbound.check()
-    number = tokens(asked(inbound))
+    number = await asyncio.to_thread(_number, inbound)
     body = msgspec.json.encode(WRITERS[DIALECT_OF[endpoint.wire]](number))
     await respond(inbound.request.send, 200, [JSON_TYPE, ESTIMATED, (b"x-request-id", inbound.request.id.encode())], body)
     return True
+
+
+def _number(inbound: Inbound) -> int:
+    with readable():
+        return tokens(asked(inbound))
 
 
 def tokens(request: Request) -> int:

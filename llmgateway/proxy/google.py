@@ -6,6 +6,7 @@ Source: Google's "Using OAuth 2.0 for Server to Server Applications". The exchan
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -26,6 +27,17 @@ EARLY = 300.0
 """Seconds before its end that a token is replaced."""
 MOST = 64 * 1024
 TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
+
+
+_SENDABLE = re.compile(r"[!-~]+")
+"""What a header may hold of a token."""
+
+
+class NoToken(UpstreamFailed):
+    """No token could be had. The model was not asked, whatever the token service was: nothing was billed."""
+
+    code = "upstream_account_refused"
+    sent = False
 
 
 class _Account(msgspec.Struct):
@@ -64,22 +76,27 @@ class ServiceAccount:
         asked_at = time.monotonic()
         body = urlencode({"grant_type": GRANT, "assertion": self._assertion()}).encode()
         headers = [("content-type", "application/x-www-form-urlencoded"), ("accept-encoding", "identity")]
-        answer = await self._upstream.send("POST", self._account.token_uri, headers=headers, body=body)
         try:
-            data = await answer.read(limit=MOST)
-        finally:
-            await answer.close()
+            status, data = await self._exchanged(headers, body)
+        except UpstreamFailed as error:
+            raise NoToken(f"The provider's token service failed: {error.message}", code=error.code, status=error.status) from error
         try:
-            if answer.status != 200:
+            if status != 200:
                 raise ValueError
             token = msgspec.json.decode(data, type=_Token)
-        except (ValueError, msgspec.MsgspecError):
-            text = "The provider's token service does not accept the house's own account."
-            failure = UpstreamFailed(text, code="upstream_account_refused")
-            failure.sent = False  # type: ignore[attr-defined]
-            raise failure from None
+            if not _SENDABLE.fullmatch(token.access_token):
+                raise ValueError
+        except (ValueError, msgspec.MsgspecError, RecursionError):
+            raise NoToken("The provider's token service does not accept the house's own account.") from None
         self._token = token.access_token
         self._good_until = asked_at + max(token.expires_in - EARLY, 30.0)
+
+    async def _exchanged(self, headers: list[tuple[str, str]], body: bytes) -> tuple[int, bytes]:
+        answer = await self._upstream.send("POST", self._account.token_uri, headers=headers, body=body)
+        try:
+            return answer.status, await answer.read(limit=MOST)
+        finally:
+            await answer.close()
 
     def _assertion(self) -> str:
         account, now = self._account, int(time.time())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import parse_qsl
+
 from dataplane.asgi import Request
 from llmgateway.proxy import body as bodies
 from llmgateway.proxy.body import Fields
@@ -15,7 +18,20 @@ class Inbound:
     member that is there twice is then there once. `parsed` is what it asks for, once somebody had
     to know. `model` and `stream` stand in the body or, in dialects that have them there, in the address (`from_address`)."""
 
-    __slots__ = ("anew", "body", "endpoint", "fields", "from_address", "injected", "lossy", "model", "parsed", "request", "stream")
+    __slots__ = (
+        "anew",
+        "body",
+        "endpoint",
+        "fields",
+        "from_address",
+        "injected",
+        "lossy",
+        "model",
+        "parsed",
+        "remarkable",
+        "request",
+        "stream",
+    )
 
     def __init__(self, endpoint: Endpoint, request: Request, body: bytes, *, address: tuple[str, bool] | None = None) -> None:
         """Raises BadRequest."""
@@ -40,6 +56,7 @@ class Inbound:
             bodies.require(fields, *endpoint.content)
         if endpoint.streams and not self.from_address:
             self.stream = bodies.flag(fields, "stream")
+        self.remarkable = bodies.remarkable(self.body)
         self.injected = endpoint.inject(fields) if self.stream else {}
         self.lossy = self.request.headers.get(LOSSY) == b"allow"
 
@@ -47,18 +64,38 @@ class Inbound:
     def sealed(self) -> bool:
         """Whether it carries another vendor's signatures, sealed for the way through its caller: such a body must not pass
         as it is, for nobody upstream can read them."""
-        return self.endpoint.operation == GENERATE and any(mark in self.body for mark in SEALS)
+        body = self.body
+        return (
+            self.remarkable
+            and self.endpoint.operation == GENERATE
+            and (BASE64_SEAL in body or (SEAL in body and SEALED.search(body) is not None))
+        )
 
     @property
     def path(self) -> str:
         return self.endpoint.stream_path if self.stream and self.endpoint.stream_path else self.endpoint.path
 
     def query(self) -> str:
-        """As it came, but for a key: callers may send theirs there, and it is nobody's business upstream."""
+        """As it came, but for a key: callers may send theirs there, and it is nobody's business upstream. Of Google's
+        only the form of the answer goes on: other parameters name headers, another method, or the fields that an answer is to
+        have, and without its usage a call would be charged too little."""
         raw = self.request.query
+        if self.from_address:
+            form = self._form()
+            return f"alt={form}" if form in ("sse", "json") else ""
         if b"key=" in raw:
             raw = b"&".join(pair for pair in raw.split(b"&") if not pair.startswith(b"key="))
         return raw.decode("latin-1")
+
+    @property
+    def as_events(self) -> bool:
+        """Whether a stream of an address that names its model is asked for as server-sent events, and not as one array."""
+        return self._form() == "sse"
+
+    def _form(self) -> str:
+        """The last `alt`, or `$alt`: Google's servers take both."""
+        pairs = parse_qsl(self.request.query.decode("latin-1"), max_num_fields=None)
+        return next((value.lower() for name, value in reversed(pairs) if name in ("alt", "$alt")), "")
 
     def forwarded(self) -> list[tuple[str, str]]:
         """The caller's headers that go upstream in its own dialect."""
@@ -78,5 +115,8 @@ class Inbound:
         return bodies.rewrite(self.body, self.fields, owned, anew=self.anew)
 
 
-SEALS = (f'"{MARK}'.encode(), f'"{BASE64_MARK}'.encode())
+SEAL, BASE64_SEAL = f'"{MARK}'.encode(), f'"{BASE64_MARK}'.encode()
+SEALED = re.compile(rf'"{re.escape(MARK)}[a-z0-9_-]+\.[a-z]+\.'.encode())
+"""A text may well begin with the mark alone."""
+
 LOSSY = b"x-customhouse-lossy"

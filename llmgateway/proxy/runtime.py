@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dataplane.call import Leg
@@ -163,6 +164,15 @@ class Model:
     @property
     def max_output(self) -> int:
         return self.record.max_output or DEFAULT_MAX_OUTPUT
+
+    @property
+    def most_output(self) -> int:
+        """What a call may make that names no maximum, wherever it is served."""
+        return max([self.max_output, *(model.max_output for model in self.fallbacks)])
+
+    @property
+    def all_deployments(self) -> Iterator[Deployment]:
+        return (place for model in (self, *self.fallbacks) for place in model.deployments)
 
 
 class Runtime:

@@ -74,9 +74,9 @@ def _buckets(prompt: int, output: int, *, inside: Details, outside: Details, cac
         "reasoning": min(outside.reasoning_tokens or 0, output),
     }
     if inside.audio_tokens:
-        usage["audio_input"] = inside.audio_tokens
+        usage["audio_input"] = min(inside.audio_tokens, prompt)
     if outside.audio_tokens:
-        usage["audio_output"] = outside.audio_tokens
+        usage["audio_output"] = min(outside.audio_tokens, output)
     return usage
 
 

@@ -144,8 +144,12 @@ class Attempt:
             raise error
         self.note(error)
         self.failure = error
-        following = next(legs, None)
         usage: Usage | None = None if getattr(error, "sent", True) else {}
+        try:
+            following = next(legs, None)
+        except BaseException:
+            self.settle("error", usage=usage, status=error.status)
+            raise
         self.settle("error", usage=usage, status=error.status, last=following is None)
         return following
 

@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+MOST_CODES = 500
+"""Refusals that are counted apart. The house has some dozens of codes; an upstream may invent them."""
+
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 
@@ -34,7 +37,8 @@ class Metrics:
         self._sums[plane] += seconds
 
     def refusal(self, plane: str, code: str) -> None:
-        self.refusals[plane, code] += 1
+        known = (plane, code) in self.refusals or len(self.refusals) < MOST_CODES
+        self.refusals[plane, code if known else "other"] += 1
 
     def collect(self) -> Iterator[Metric]:
         calls = CounterMetricFamily("customhouse_calls", "Settled legs.", labels=("plane", "outcome"))

@@ -58,7 +58,7 @@ class Rates:
                 total += rates[meter] * count
         if self._fee is not None and "requests" not in usage:
             total += self._fee
-        return total
+        return max(total, 0)  # what is told of sound may be more than there was, and cheaper than text: nobody is paid for it
 
     def cost(self, usage: Mapping[str, int]) -> Decimal:
         """The same in USD."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 BEAT_AFTER = 10.0
 """Seconds without an event after which the caller gets a sign of life, and again as often."""
 
+MOST_COMMENTS = 16 * 1024
+"""Bytes of comments that are held back. Whoever sends more has begun, and will not be gathered without end."""
+
 DRAIN_AT_MOST = 300.0
 """Seconds that a stream is read on for its usage when its caller has left."""
 
@@ -70,9 +73,9 @@ class Relay:
         await self._pump(out)
 
     async def _first(self) -> bytes:
-        """What the caller gets of the first events. Comments are none: they are held back until there is one."""
+        """What the caller gets of the first events. Comments are none: they are held back until there is one, or too many."""
         out = b""
-        while not out or _only_comments(out):
+        while not out or (len(out) < MOST_COMMENTS and _only_comments(out)):
             data = await self._answer.chunk()
             if data is None:
                 out += self._meter.finish()

@@ -7,10 +7,17 @@ take back): the call goes on without them. Either way the caller is told, in `x-
 
 from __future__ import annotations
 
+import re
+
 from dataplane.errors import BadRequest
 
 MOST_TOLD = 32
 """Names that fit the header; what is more is told as a number."""
+
+LONGEST_NAME = 120
+"""Characters of a name that are told. Names are the caller's own text, which no header and no log has to hold whole."""
+
+_UNTELLABLE = re.compile(r"[^ -~]")
 
 
 class Losses:
@@ -43,6 +50,7 @@ class Losses:
         if not self._fields or allowed:
             return
         field, why = next(iter(self._fields.items()))
+        field = _told(field)
         others = f" (and {len(self._fields) - 1} more)" if len(self._fields) > 1 else ""
         reason = f": {why}" if why else ""
         text = (
@@ -56,4 +64,10 @@ class Losses:
         names = [*self.fields, *self.hints]
         if len(names) > MOST_TOLD:
             names = [*names[:MOST_TOLD], f"and {len(names) - MOST_TOLD} more"]
-        return ", ".join(name.encode("ascii", "replace").decode() for name in names)
+        return ", ".join(map(_told, names))
+
+
+def _told(name: str) -> str:
+    """Without what would end a header's line, or be no ASCII."""
+    cut = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..."
+    return _UNTELLABLE.sub("?", cut)

@@ -65,11 +65,12 @@ class Bounds(NamedTuple):
 
 
 def flat_bounds(*names: str) -> Callable[[Fields], Bounds]:
-    """Of a dialect that has the maximum in one of these members of the body, and the number of answers in `n`."""
+    """Of a dialect that has the maximum in one of these members of the body, and the number of answers in `n`. Which of
+    several a provider heeds is its own affair: the largest counts."""
 
     def bounds(fields: Fields) -> Bounds:
-        asked = next((value for name in names if (value := bodies.integer(fields, name)) is not None), None)
-        return Bounds(asked, bodies.integer(fields, "n"))
+        asked = [value for name in names if (value := bodies.integer(fields, name)) is not None]
+        return Bounds(max(asked, default=None), bodies.integer(fields, "n"))
 
     return bounds
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from llmgateway.proxy.dialects.endpoint import COUNT, EMBED, GENERATE, RERANK
-from llmgateway.proxy.translation.base import Translation
+from llmgateway.proxy.translation.base import Translation, readable
 from llmgateway.proxy.translation.count import count
 from llmgateway.proxy.translation.embed import embed
 from llmgateway.proxy.translation.generate import generate
@@ -28,5 +28,6 @@ _BY_OPERATION: dict[str, Callable[[Inbound, Deployment], Translation]] = {
 
 def translate(inbound: Inbound, deployment: Deployment) -> Translation:
     """Raises BadRequest for what the deployment's dialect can't express (unless its caller allows the loss), and for a body
-    that is not of the caller's dialect."""
-    return _BY_OPERATION[inbound.endpoint.operation](inbound, deployment)
+    that is not of the caller's dialect, or that is no JSON further down than the gateway looks by itself."""
+    with readable():
+        return _BY_OPERATION[inbound.endpoint.operation](inbound, deployment)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
 from dataplane.asgi import JSON_TYPE
 from dataplane.call import Meter
-from dataplane.errors import UpstreamFailed
+from dataplane.errors import BadRequest, UpstreamFailed
+from llmgateway.proxy.conversation.answer import Failure
 
 ACCOUNT_REFUSED = frozenset((401, 402, 407))
 """The provider refuses the house, not its caller: told as the caller's own, it would throw a good key away, and the
@@ -13,8 +19,28 @@ provider's text may quote the house's credential."""
 DROPPED = b"x-customhouse-dropped"
 
 
+@contextmanager
+def readable() -> Iterator[None]:
+    """Around whatever decodes a caller's whole body. Raises BadRequest for what can't be decoded: bytes that are no UTF-8,
+    numbers that no machine holds, more depth than there is a stack for."""
+    try:
+        yield
+    except RecursionError:
+        raise BadRequest("The body is nested too deeply.", code="invalid_json") from None
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise BadRequest(f"The body is not valid JSON: {error}", code="invalid_json") from None
+
+
 def account_refused() -> UpstreamFailed:
     return UpstreamFailed("The provider does not accept the house's own account.", code="upstream_account_refused")
+
+
+def of_call(failure: Failure) -> Failure:
+    """An upstream's refusal that is the call's own affair. Raises UpstreamFailed for one of the house's account, under whatever
+    status it came: Bedrock says so with a 403, Google with a 400."""
+    if failure.kind == "authentication":
+        raise account_refused()
+    return failure
 
 
 class Translation:

@@ -24,7 +24,7 @@ from llmgateway.proxy.dialects.gemini.count import render_count as render_gemini
 from llmgateway.proxy.dialects.table import DIALECTS
 from llmgateway.proxy.paths import filled
 from llmgateway.proxy.providers import GEMINI, MESSAGES, OPERATIONS, RESPONSES
-from llmgateway.proxy.translation.base import Translation
+from llmgateway.proxy.translation.base import Translation, of_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ class Count(Translation):
         return _CountMeter(READERS[self._target], WRITERS[self._caller])
 
     def error(self, status: int, body: bytes) -> bytes:
-        return DIALECTS[self._caller].render_error(DIALECTS[self._target].parse_error(status, body), self._request_id)
+        return DIALECTS[self._caller].render_error(of_call(DIALECTS[self._target].parse_error(status, body)), self._request_id)
 
 
 class _CountMeter(Meter):

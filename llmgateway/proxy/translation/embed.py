@@ -24,7 +24,7 @@ from llmgateway.proxy.dialects.gemini.count import VERTEX
 from llmgateway.proxy.dialects.table import DIALECTS
 from llmgateway.proxy.paths import filled
 from llmgateway.proxy.providers import CHAT, COHERE, GEMINI, OPERATIONS, UNKNOWN, predicts
-from llmgateway.proxy.translation.base import Translation
+from llmgateway.proxy.translation.base import Translation, of_call
 
 if TYPE_CHECKING:
     from llmgateway.proxy.inbound import Inbound
@@ -93,7 +93,7 @@ class Embedding(Translation):
         return _EmbedMeter(self)
 
     def error(self, status: int, body: bytes) -> bytes:
-        failure = DIALECTS[SPOKEN[self._wire]].parse_error(status, body)
+        failure = of_call(DIALECTS[SPOKEN[self._wire]].parse_error(status, body))
         return DIALECTS[SPOKEN[self._caller]].render_error(failure, self._request_id)
 
     def read(self, body: bytes) -> EmbedAnswer:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from llmgateway.proxy.conversation.parts import Json
+from llmgateway.proxy.conversation.request import Request
 from llmgateway.proxy.dialects.anthropic_messages.meter import VERSION
 from llmgateway.proxy.dialects.dialect import Asked
 from llmgateway.proxy.dialects.gemini.stream_out import writer_array
 from llmgateway.proxy.dialects.table import DIALECTS
 from llmgateway.proxy.providers import GEMINI, MESSAGES
-from llmgateway.proxy.translation.base import Translation
+from llmgateway.proxy.translation.base import Translation, of_call
 from llmgateway.proxy.translation.meter import TranslatingMeter
 from llmgateway.proxy.translation.routes import route_to
 from llmgateway.proxy.translation.written import Written, written_best
@@ -35,7 +37,7 @@ class Generation(Translation):
         self.target = DIALECTS[written.wire]
         self.asked = asked
         self.customs = written.customs
-        array = self.stream and self.caller.name == GEMINI and "alt=sse" not in inbound.query()
+        array = self.stream and self.caller.name == GEMINI and not inbound.as_events
         self.writer = writer_array if array else self.caller.writer
         self.beat = inbound.endpoint.meter(False).beat
         path, query = route_to(written.wire, deployment, stream=self.stream)
@@ -58,16 +60,20 @@ class Generation(Translation):
         return super().content_type(status)
 
     def error(self, status: int, body: bytes) -> bytes:
-        return self.caller.render_error(self.target.parse_error(status, body), self.asked.id)
+        return self.caller.render_error(of_call(self.target.parse_error(status, body)), self.asked.id)
+
+
+def conversation_of(inbound: Inbound, body: Json) -> Request:
+    """What is asked for, read once. Raises BadRequest."""
+    if inbound.parsed is None:
+        inbound.parsed = DIALECTS[inbound.endpoint.wire].parse_request(body, inbound.model, inbound.stream)
+    return inbound.parsed
 
 
 def generate(inbound: Inbound, deployment: Deployment) -> Generation:
     """Raises BadRequest."""
-    caller = DIALECTS[inbound.endpoint.wire]
     body = msgspec.json.decode(inbound.body)
-    if inbound.parsed is None:
-        inbound.parsed = caller.parse_request(body, inbound.model, inbound.stream)
-    request = inbound.parsed
+    request = conversation_of(inbound, body)
     own = inbound.endpoint.wire
     wires = (own,) if own in deployment.wires else deployment.facts.wires
     written = written_best(request, wires, model=deployment.model, facts=deployment.facts)
@@ -76,4 +82,4 @@ def generate(inbound: Inbound, deployment: Deployment) -> Generation:
     return Generation(inbound, deployment, written, asked)
 
 
-__all__ = ["Generation", "generate"]
+__all__ = ["Generation", "conversation_of", "generate"]

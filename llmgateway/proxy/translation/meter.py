@@ -8,6 +8,7 @@ import msgspec
 
 from dataplane.call import Meter, Usage
 from dataplane.errors import Garbled, HouseError, UpstreamFailed
+from dataplane.upstream import MAX_ANSWER
 from llmgateway.proxy.conversation.answer import Answer, Failure
 from llmgateway.proxy.conversation.customs import CustomStream, answer_as_customs
 from llmgateway.proxy.conversation.events import Beat, Begin, Delta, Done, Event, Failed, Used, unfold
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 KEPT = 64 * 1024
 """Bytes of an upstream's stream that are kept for the debug record, its last ones."""
+
+BYTES_PER_TOKEN = 4
+"""For what a whole answer came to where its provider does not say so."""
 
 _STATUSES = {400: "invalid", 402: "quota", 404: "not_found", 413: "too_large", 429: "rate_limit", 503: "overloaded", 504: "timeout"}
 
@@ -35,7 +39,7 @@ class TranslatingMeter(Meter):
     """Nothing is written before the first event that says something, so that an error told in its place is a refusal with
     a status, and another deployment may be tried."""
 
-    __slots__ = ("_begun", "_customs", "_deltas", "_held", "_raw", "_reader", "_translation", "_usage", "_writer", "beat")
+    __slots__ = ("_begun", "_customs", "_deltas", "_held", "_raw", "_reader", "_size", "_translation", "_usage", "_writer", "beat")
 
     def __init__(self, translation: Generation) -> None:
         super().__init__()
@@ -48,6 +52,7 @@ class TranslatingMeter(Meter):
         self._begun = False
         self._deltas = 0
         self._raw = b""
+        self._size = 0
         self.beat = translation.beat
 
     # -- whole
@@ -64,6 +69,7 @@ class TranslatingMeter(Meter):
             raise Garbled("The upstream's answer says nothing and has not ended.", raw=body)
         answer = answer_as_customs(translation.customs, answer)
         self._usage = answer.usage
+        self._deltas = len(body) // BYTES_PER_TOKEN
         self.complete = True
         if translation.stream:
             return self._told_as_stream(answer)
@@ -75,6 +81,10 @@ class TranslatingMeter(Meter):
     # -- stream
 
     def feed(self, data: bytes) -> bytes:
+        self._size += len(data)
+        if self._size > MAX_ANSWER:
+            # Readers and writers gather what an answer is made of, so it has the bound that a whole one has.
+            raise UpstreamFailed(f"The upstream's answer is larger than {MAX_ANSWER} bytes.", code="upstream_answer_too_large")
         self._raw = (self._raw + data)[-KEPT:] if len(self._raw) + len(data) > KEPT else self._raw + data
         try:
             return self._write(self._reader.feed(data))
@@ -150,9 +160,9 @@ def _tells_error(body: bytes) -> bool:
 
 
 def _refusal(failure: Failure) -> UpstreamFailed:
-    if failure.status in ACCOUNT_REFUSED:
+    if failure.status in ACCOUNT_REFUSED or failure.kind == "authentication":
         return account_refused()
-    status = failure.status if failure.status >= 400 else 502
+    status = failure.status if 400 <= failure.status <= 599 else 502
     return Refusing(failure.message, code=failure.code or None, status=status)
 
 

@@ -18,7 +18,7 @@ from llmgateway.proxy.dialects.endpoint import UNREADABLE
 from llmgateway.proxy.dialects.table import DIALECTS
 from llmgateway.proxy.providers import CHAT, OPERATIONS
 from llmgateway.proxy.providers import COHERE as COHERE_CHAT
-from llmgateway.proxy.translation.base import Translation
+from llmgateway.proxy.translation.base import Translation, of_call
 
 if TYPE_CHECKING:
     from llmgateway.proxy.inbound import Inbound
@@ -48,7 +48,7 @@ class Ranking(Translation):
         return _RankMeter(self)
 
     def error(self, status: int, body: bytes) -> bytes:
-        failure = DIALECTS[_dialect(self._wire)].parse_error(status, body)
+        failure = of_call(DIALECTS[_dialect(self._wire)].parse_error(status, body))
         return DIALECTS[_dialect(self._caller)].render_error(failure, self._request_id)
 
     def read(self, body: bytes) -> RerankAnswer:

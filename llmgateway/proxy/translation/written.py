@@ -54,8 +54,9 @@ def write(request: Request, target: Target) -> Written:
     if request.field("tool_choice") in losses.fields and (chosen := narrowed(request)) is not None:
         request = chosen
         body, losses = _rendered(request, target)
-    if inside := [place for place in instructions_inside(request) if place in losses.fields]:
-        body, losses = _rendered(demoted(request, inside), target)
+    lost = frozenset(losses.fields)
+    if inside := [place for place in instructions_inside(request) if place in lost]:
+        body, losses = _rendered(demoted(request, frozenset(inside)), target)
         for place in inside:
             losses.hint(f"{place}.role")
     if target.dialect == RESPONSES:

@@ -28,23 +28,24 @@ _lists = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
 def bounds(fields: Fields) -> Bounds:
-    """Google takes every field in camel case and in snake case."""
-    name = "generationConfig" if "generationConfig" in fields else "generation_config"
-    raw = fields.get(name)
-    if raw is None:
-        return Bounds(None, None)
+    """Google takes every field in camel case and in snake case. Where it is there in both, the larger one counts."""
+    told = [_bounds(name, raw) for name in ("generationConfig", "generation_config") if (raw := fields.get(name)) is not None]
+    most = [value for one in told for value in (one.maxOutputTokens, one.max_output_tokens) if value is not None]
+    answers = [value for one in told for value in (one.candidateCount, one.candidate_count) if value is not None]
+    return Bounds(max(most, default=None), max(answers, default=None))
+
+
+def _bounds(name: str, raw: msgspec.Raw) -> _Config:
     try:
         config = _configs.decode(raw) or _Config()
     except msgspec.MsgspecError:
         raise BadRequest(
             f"The field {name} must be an object with integers where integers belong.", param=name, code="invalid_type"
         ) from None
-    most = config.maxOutputTokens if config.maxOutputTokens is not None else config.max_output_tokens
-    answers = config.candidateCount if config.candidateCount is not None else config.candidate_count
-    for value in (most, answers):
+    for value in (config.maxOutputTokens, config.max_output_tokens, config.candidateCount, config.candidate_count):
         if value is not None and not 0 <= value <= MAX_INTEGER:
             raise BadRequest(f"The field {name} holds a number that no model takes.", param=name, code="invalid_value")
-    return Bounds(most, answers)
+    return config
 
 
 def _named(model: str) -> msgspec.Raw:

@@ -48,8 +48,8 @@ def from_gemini(usage: GeminiUsage) -> Usage | None:
         "output": (usage.candidates_token_count or 0) + thoughts,
         "reasoning": thoughts,
     }
-    heard = max(_audio(usage.prompt_tokens_details) - _audio(usage.cache_tokens_details), 0)
-    said = _audio(usage.candidates_tokens_details)
+    heard = min(max(_audio(usage.prompt_tokens_details) - _audio(usage.cache_tokens_details), 0), buckets["input"])
+    said = min(_audio(usage.candidates_tokens_details), buckets["output"])
     if heard:
         buckets["audio_input"] = heard
     if said:
