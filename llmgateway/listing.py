@@ -22,7 +22,7 @@ ANTHROPIC_VERSION = "2023-06-01"
 PAGE = 1000
 """The most that Anthropic, Gemini and Cohere give in one page."""
 
-_BEDROCK_HOST = re.compile(r"bedrock-runtime(-fips)?\.([a-z0-9-]+)\.(amazonaws\.com(?:\.cn)?)")
+_BEDROCK_HOST = re.compile(r"bedrock-runtime(-fips)?\.([a-z0-9-]+)\.(amazonaws\.com(?:\.cn)?|amazonaws\.eu|api\.aws)")
 
 
 class UnusableCredential(ValueError):

@@ -23,6 +23,14 @@ PROOFS = {
     "google": "The JSON key file of a service account, exchanged for tokens of an hour; or an API key of express mode.",
 }
 SLOTS = {
+    "tools": "tools",
+    "tool_choice": "a forced choice of tools",
+    "format": "the shape of an answer",
+    "name": "names of participants",
+    "show": "a summary of the reasoning",
+    "verbosity": "verbosity",
+    "service_tier": "service tiers",
+    "cache_key": "cache keys",
     "image": "images",
     "image_url": "images by address",
     "file": "files",
@@ -39,7 +47,6 @@ SLOTS = {
     "presence_penalty": "presence penalty",
     "frequency_penalty": "frequency penalty",
     "user": "the caller's name for its user",
-    "stream_options": "options of a stream",
     "top_k": "top-k sampling",
     "min_p": "min-p sampling",
     "cache": "marks of what to cache",
@@ -52,20 +59,24 @@ FIELDS = {
         ("<project>", "the ID of the Google Cloud project that is billed."),
     ),
     "azure": (("<resource>", "the name of the Azure OpenAI resource. A deployment's name there is what a model is called by here."),),
+    "azure-anthropic": (("<resource>", "the name of the Foundry resource. A deployment's name there is what a model is called by here."),),
     "aws": (("<region>", "the AWS region whose models are called, e.g. eu-central-1."),),
+    "aws-openai": (("<region>", "the AWS region whose models are called, e.g. eu-central-1."),),
 }
 """What the parts in angle brackets of an address stand for, by the vendor's slug."""
 
 
 @dataclass(frozen=True, slots=True)
 class Portrait:
-    """What a page tells of a vendor. `lacks`, `adds` and `notes` are phrases; `fields` are parts to fill in and their meaning."""
+    """What a page tells of a vendor. `lacks`, `adds` and `notes` are phrases; `fields` are parts to fill in and their meaning.
+    `docs` is its API reference, without the scheme."""
 
     label: str
     known: bool
     wires: tuple[str, ...]
     proof: str
     keys_page: str
+    docs: str
     lacks: tuple[str, ...]
     adds: tuple[str, ...]
     notes: tuple[str, ...]
@@ -79,6 +90,7 @@ def portrait(facts: Facts) -> Portrait:
         wires=tuple(WIRES.get(wire, wire) for wire in facts.wires),
         proof=PROOFS.get(facts.auth, f"An API key, sent as “{facts.auth}”."),
         keys_page=facts.keys_page,
+        docs=facts.docs,
         lacks=_phrases(facts.lacks),
         adds=_phrases(facts.adds),
         notes=tuple(_notes(facts)),
@@ -92,6 +104,10 @@ def _phrases(slots: frozenset[str]) -> tuple[str, ...]:
 
 def _notes(facts: Facts) -> list[str]:
     notes = []
+    if facts.chat_lacks:
+        notes.append(f"In a chat it refuses {', '.join(_phrases(facts.chat_lacks))}: a translated call goes as Responses.")
+    if facts.responses_lacks:
+        notes.append(f"In Responses it refuses {', '.join(_phrases(facts.responses_lacks))}: a translated call goes as a chat.")
     if facts.replays:
         notes.append("Its models get their own earlier reasoning back.")
     if facts.tool_ids:

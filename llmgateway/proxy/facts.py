@@ -7,38 +7,19 @@ from typing import NamedTuple
 CHAT, RESPONSES, MESSAGES, GEMINI, BEDROCK, COHERE = "openai-chat", "openai-responses", "anthropic", "gemini", "bedrock", "cohere"
 """Names of wire dialects. A provider's dialect `openai` is two of them: which ones a vendor serves is a fact."""
 
-SLOTS = frozenset(
-    {
-        "tools",
-        "tool_choice",
-        "parallel_tools",
-        "max_output",
-        "temperature",
-        "top_p",
-        "top_k",
-        "min_p",
-        "stop",
-        "seed",
-        "presence_penalty",
-        "frequency_penalty",
-        "logprobs",
-        "top_logprobs",
-        "logit_bias",
-        "answers",
-        "format",
-        "thinking",
-        "verbosity",
-        "modalities",
-        "audio",
-        "prediction",
-        "user",
-        "service_tier",
-        "cache_key",
-    }
+
+def names(text: str) -> frozenset[str]:
+    """A set of names that stand apart by spaces."""
+    return frozenset(text.split())
+
+
+SLOTS = names(
+    "tools tool_choice parallel_tools max_output temperature top_p top_k min_p stop seed presence_penalty frequency_penalty logprobs"
+    " top_logprobs logit_bias answers format thinking verbosity modalities audio prediction user service_tier cache_key"
 )
 """Slots of `conversation.request.Request` that a vendor may lack."""
 
-PIECES = frozenset({"image", "image_url", "file", "json_schema", "strict", "name", "show"})
+PIECES = names("image image_url file json_schema strict name show")
 """What is no slot and may be lacked: pictures, and those given by address; files; formats that are a schema; holding a model to
 one; names of participants; asking for what may be seen of the thinking. `audio` is sound both ways."""
 

@@ -8,7 +8,8 @@ import re
 from urllib.parse import urlsplit
 
 from llmgateway.proxy.facts import BEDROCK, CHAT, COHERE, GEMINI, MESSAGES, RESPONSES, Facts
-from llmgateway.proxy.vendor_table import LOCAL_VENDORS, VENDORS
+from llmgateway.proxy.local_vendors import LOCAL_VENDORS
+from llmgateway.proxy.vendor_table import VENDORS
 
 __all__ = [
     "BEDROCK",

@@ -1,4 +1,4 @@
-"""The vendors that the house knows: one row each, and one more for each further provider dialect that one speaks.
+"""The vendors that the house knows: one row each, and further rows for further provider dialects of theirs.
 
 From the vendors' API references and the types of their official clients, as of November 2026; what recorded exchanges show
 comes first. Where sources disagree the cautious value stands, with a word on it.
@@ -6,16 +6,11 @@ comes first. Where sources disagree the cautious value stands, with a word on it
 
 from __future__ import annotations
 
-from llmgateway.proxy.facts import BEDROCK, CHAT, COHERE, GEMINI, MESSAGES, RESPONSES, Facts
-
-
-def _set(names: str) -> frozenset[str]:
-    return frozenset(names.split())
-
+from llmgateway.proxy.anthropic_compatible import ANTHROPIC_COMPATIBLE, AZURE
+from llmgateway.proxy.facts import BEDROCK, CHAT, COHERE, GEMINI, MESSAGES, RESPONSES, Facts, names
 
 _BOTH = (CHAT, RESPONSES)
 _AWS = r"[a-z0-9-]+\.(?:amazonaws\.(?:com(?:\.cn)?|eu)|api\.aws)"
-_AZURE = r"[a-z0-9-]+\.(?:openai|cognitiveservices|services\.ai)\.azure\.(?:com|us|cn)"
 _OPENAI = {
     "wires": (RESPONSES, CHAT),  # what reasons and calls tools at once does so in Responses only
     "max_tokens": "max_completion_tokens",
@@ -98,24 +93,12 @@ VENDORS: tuple[Facts, ...] = (
     Facts(
         "azure",
         "Azure OpenAI",
-        _AZURE,
+        AZURE,
         "https://<resource>.openai.azure.com/openai/v1",
         keys_page="portal.azure.com (Keys and Endpoint of the resource)",
         docs="learn.microsoft.com/azure/foundry/openai/api-version-lifecycle",
         auth="api-key",
         **_OPENAI,  # type: ignore[arg-type]
-    ),
-    Facts(
-        "azure-anthropic",
-        "Microsoft Foundry, Claude",
-        _AZURE,
-        "https://<resource>.services.ai.azure.com/anthropic",
-        "anthropic",
-        "portal.azure.com (Keys and Endpoint of the resource)",
-        docs="platform.claude.com/docs/en/build-with-claude/claude-in-microsoft-foundry",
-        wires=(MESSAGES,),
-        auth="x-api-key",
-        prices="azure",
     ),
     # Whatever is no field of its own is refused (422), the usage option and names of participants too. Responses is a
     # preview, and keeps nothing.
@@ -127,9 +110,9 @@ VENDORS: tuple[Facts, ...] = (
         keys_page="console.mistral.ai/api-keys",
         docs="docs.mistral.ai/api",
         wires=_BOTH,
-        lacks=_set("logit_bias user name audio modalities verbosity"),
-        responses_lacks=_set("logprobs top_logprobs"),
-        adds=_set("top_k"),
+        lacks=names("logit_bias user name audio modalities verbosity"),
+        responses_lacks=names("logprobs top_logprobs"),
+        adds=names("top_k"),
         tool_ids="alnum9",
         usage_option=False,
         counts=True,
@@ -145,7 +128,7 @@ VENDORS: tuple[Facts, ...] = (
         wires=_BOTH,
         max_tokens="max_completion_tokens",
         developer=True,
-        lacks=_set(
+        lacks=names(
             "logit_bias logprobs top_logprobs name answers presence_penalty frequency_penalty file audio modalities prediction verbosity"
         ),
         replays="reasoning",
@@ -159,22 +142,9 @@ VENDORS: tuple[Facts, ...] = (
         keys_page="platform.deepseek.com/api_keys",
         docs="api-docs.deepseek.com/api/create-chat-completion",
         wires=_BOTH,
-        lacks=_set("file audio modalities prediction seed logit_bias answers user verbosity"),
-        chat_lacks=_set("json_schema"),
+        lacks=names("file audio modalities prediction seed logit_bias answers user verbosity"),
+        chat_lacks=names("json_schema"),
         replays="reasoning_content",
-    ),
-    Facts(
-        "deepseek-anthropic",
-        "DeepSeek, Anthropic-compatible",
-        r"api\.deepseek\.com",
-        "https://api.deepseek.com/anthropic",
-        "anthropic",
-        "platform.deepseek.com/api_keys",
-        docs="api-docs.deepseek.com/guides/anthropic_api",
-        wires=(MESSAGES,),
-        auth="x-api-key",
-        lacks=_set("top_k"),
-        prices="deepseek",
     ),
     # Chat is deprecated and has no place for earlier reasoning. Penalties are refused even where they are 0. Stop sequences
     # are refused by the models that reason, which its references do not agree on.
@@ -187,8 +157,9 @@ VENDORS: tuple[Facts, ...] = (
         docs="docs.x.ai/developers/model-capabilities/text/comparison",
         wires=(RESPONSES, CHAT),
         max_tokens="max_completion_tokens",
-        lacks=_set("logit_bias audio modalities prediction presence_penalty frequency_penalty verbosity service_tier"),
-        responses_lacks=_set("logprobs top_logprobs"),
+        lacks=names("logit_bias audio modalities prediction presence_penalty frequency_penalty verbosity service_tier"),
+        chat_lacks=names("file"),
+        responses_lacks=names("logprobs top_logprobs"),
         encrypts=r"grok-(?!.*non-reasoning).*",
     ),
     # Its Responses keep nothing: a call that asks for storing, or names an earlier answer, is refused.
@@ -201,19 +172,8 @@ VENDORS: tuple[Facts, ...] = (
         docs="openrouter.ai/docs/api_reference/overview",
         wires=_BOTH,
         developer=True,
-        adds=_set("top_k min_p cache"),
+        adds=names("top_k min_p cache"),
         replays="reasoning_details",
-    ),
-    Facts(
-        "openrouter-anthropic",
-        "OpenRouter, Anthropic-compatible",
-        r"(?:api\.)?openrouter\.ai",
-        "https://openrouter.ai/api",
-        "anthropic",
-        "openrouter.ai/settings/keys",
-        docs="openrouter.ai/docs/guides/coding-agents/claude-code-integration",
-        wires=(MESSAGES,),
-        prices="openrouter",
     ),
     Facts(
         "cohere",
@@ -234,8 +194,8 @@ VENDORS: tuple[Facts, ...] = (
         "https://api.together.ai/v1",
         keys_page="api.together.ai/settings/api-keys",
         docs="docs.together.ai/reference/chat-completions-1",
-        lacks=_set("logprobs top_logprobs file modalities prediction verbosity"),
-        adds=_set("top_k min_p"),
+        lacks=names("logprobs top_logprobs file modalities prediction verbosity"),
+        adds=names("top_k min_p"),
         replays="reasoning",
     ),
     Facts(
@@ -246,20 +206,9 @@ VENDORS: tuple[Facts, ...] = (
         keys_page="app.fireworks.ai/settings/users/api-keys",
         docs="docs.fireworks.ai/api-reference/post-chatcompletions",
         wires=_BOTH,
-        lacks=_set("file audio modalities verbosity"),
-        adds=_set("top_k min_p"),
+        lacks=names("file audio modalities verbosity"),
+        adds=names("top_k min_p"),
         replays="reasoning_content",
-    ),
-    Facts(
-        "fireworks-anthropic",
-        "Fireworks AI, Anthropic-compatible",
-        r"(?:us\.)?api\.fireworks\.ai",
-        "https://api.fireworks.ai/inference",
-        "anthropic",
-        "app.fireworks.ai/settings/users/api-keys",
-        docs="docs.fireworks.ai/tools-sdks/anthropic-compatibility",
-        wires=(MESSAGES,),
-        prices="fireworks",
     ),
     # Its client's types have penalties, logit bias and several answers, its page on compatibility answers them 400.
     Facts(
@@ -270,7 +219,7 @@ VENDORS: tuple[Facts, ...] = (
         keys_page="cloud.cerebras.ai",
         docs="inference-docs.cerebras.ai/api-reference/chat-completions",
         max_tokens="max_completion_tokens",
-        lacks=_set("file audio modalities presence_penalty frequency_penalty logit_bias answers verbosity"),
+        lacks=names("file audio modalities presence_penalty frequency_penalty logit_bias answers verbosity"),
         replays="reasoning",
     ),
     # Chat ended in September 2026. What is left takes no field that it does not know, such as the shape of an answer in the
@@ -283,7 +232,7 @@ VENDORS: tuple[Facts, ...] = (
         keys_page="perplexity.ai/settings/api",
         docs="docs.perplexity.ai/docs/agent-api/openai-compatibility",
         wires=(RESPONSES,),
-        lacks=_set("format json_schema logprobs top_logprobs file audio verbosity user service_tier cache_key show"),
+        lacks=names("format json_schema logprobs top_logprobs file audio verbosity user service_tier cache_key show"),
     ),
     # It serves Responses too, but to its K3 models only: calls of it are translated. Its kimi models fix their samplers.
     Facts(
@@ -294,19 +243,8 @@ VENDORS: tuple[Facts, ...] = (
         keys_page="platform.moonshot.ai",
         docs="platform.kimi.ai/docs/api/chat",
         max_tokens="max_completion_tokens",
-        lacks=_set("logit_bias logprobs top_logprobs seed file audio modalities prediction user verbosity"),
+        lacks=names("logit_bias logprobs top_logprobs seed file audio modalities prediction user verbosity"),
         replays="reasoning_content",
-    ),
-    Facts(
-        "moonshotai-anthropic",
-        "Moonshot AI, Anthropic-compatible",
-        r"api\.moonshot\.(?:ai|cn)",
-        "https://api.moonshot.ai/anthropic",
-        "anthropic",
-        "platform.moonshot.ai",
-        docs="platform.kimi.ai/docs/api/overview",
-        wires=(MESSAGES,),
-        prices="moonshotai",
     ),
     # A model chooses itself whether it calls a tool; its user goes by another name.
     Facts(
@@ -316,21 +254,8 @@ VENDORS: tuple[Facts, ...] = (
         "https://api.z.ai/api/paas/v4",
         keys_page="z.ai/manage-apikey",
         docs="docs.z.ai/api-reference/llm/chat-completion",
-        lacks=_set(
-            "tool_choice json_schema strict file audio modalities prediction logit_bias logprobs top_logprobs answers user verbosity"
-        ),
+        lacks=names("tool_choice json_schema file audio modalities prediction logit_bias logprobs top_logprobs answers user verbosity"),
         replays="reasoning_content",
-    ),
-    Facts(
-        "zai-anthropic",
-        "Z.AI, Anthropic-compatible",
-        r"api\.z\.ai|open\.bigmodel\.cn",
-        "https://api.z.ai/api/anthropic",
-        "anthropic",
-        "z.ai/manage-apikey",
-        docs="docs.z.ai/devpack/tool/claude",
-        wires=(MESSAGES,),
-        prices="zai",
     ),
     Facts(
         "voyageai",
@@ -340,54 +265,5 @@ VENDORS: tuple[Facts, ...] = (
         keys_page="dashboard.voyageai.com",
         docs="docs.voyageai.com/reference/embeddings-api",
     ),
+    *ANTHROPIC_COMPATIBLE,
 )
-
-LOCAL_VENDORS: tuple[Facts, ...] = (
-    Facts(
-        "ollama",
-        "Ollama",
-        r"ollama",
-        "http://127.0.0.1:11434/v1",
-        docs="docs.ollama.com/api/openai-compatibility",
-        local=True,
-        wires=_BOTH,
-        lacks=_set("image_url file audio modalities prediction tool_choice logit_bias answers user verbosity"),
-        responses_lacks=_set("format logprobs top_logprobs"),
-        replays="reasoning",
-    ),
-    Facts(
-        "ollama-anthropic",
-        "Ollama, Anthropic-compatible",
-        r"ollama",
-        "http://127.0.0.1:11434",
-        "anthropic",
-        docs="docs.ollama.com/api/anthropic-compatibility",
-        local=True,
-        wires=(MESSAGES,),
-        lacks=_set("image_url file tool_choice user"),
-        prices="ollama",
-    ),
-    Facts(
-        "vllm",
-        "vLLM",
-        r"vllm",
-        "http://127.0.0.1:8000/v1",
-        docs="docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
-        local=True,
-        wires=_BOTH,
-        adds=_set("top_k min_p"),
-        replays="reasoning",
-    ),
-    Facts(
-        "vllm-anthropic",
-        "vLLM, Anthropic-compatible",
-        r"vllm",
-        "http://127.0.0.1:8000",
-        "anthropic",
-        docs="docs.vllm.ai/en/latest/serving/integrations/claude_code.html",
-        local=True,
-        wires=(MESSAGES,),
-        prices="vllm",
-    ),
-)
-"""Engines that run in the house: no list price exists for them, an override says what an hour of theirs is worth."""

@@ -43,7 +43,7 @@ def user(part: AnyPart) -> Request:
 @pytest.mark.parametrize(
     ("part", "vendor", "field"),
     [
-        (Image(data="aGk=", media_type="image/png", at=AT), "deepseek", AT),
+        (Image(url="https://example.com/a.png", at=AT), "ollama", AT),
         (Image(file_id="file-1", at=AT), "openai", AT),
         (Audio(data="aGk=", media_type="audio/ogg", at=AT), "openai", AT),
         (Audio(url="https://example.com/a.mp3", at=AT), "openai", AT),
@@ -55,7 +55,7 @@ def user(part: AnyPart) -> Request:
         (File(text="Hi", context="a letter", at=AT), "openai", f"{AT}.context"),
         (File(text="Hi", citations=True, at=AT), "openai", f"{AT}.citations"),
         (Special(vendor="anthropic", kind="server_tool_use", raw={}, at=AT), "openai", AT),
-        (ToolResult(call_id="c", content=[Image(url="https://example.com/a.png", at=f"{AT}.x")], at=AT), "deepseek", f"{AT}.x"),
+        (ToolResult(call_id="c", content=[Image(url="https://example.com/a.png", at=f"{AT}.x")], at=AT), "ollama", f"{AT}.x"),
     ],
 )
 def test_a_part_that_can_not_be_sent_is_named(part: AnyPart, vendor: str, field: str) -> None:

@@ -57,7 +57,8 @@ def test_an_example_with_a_name_ends_the_head() -> None:
         ("openai", "gpt-5-mini", "developer"),
         ("openai", "gpt-4o", "system"),
         ("openrouter", "openai/o3", "developer"),
-        ("groq", "openai/gpt-5", "system"),
+        ("groq", "openai/gpt-5", "developer"),
+        ("fireworks", "openai/gpt-5", "system"),
     ],
 )
 def test_instructions_come_from_a_developer_where_the_model_knows_one(vendor: str, model: str, role: str) -> None:

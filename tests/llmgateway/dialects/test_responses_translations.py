@@ -162,7 +162,7 @@ def test_an_openai_chat_keeps_what_its_vendor_calls_alike() -> None:
 
 
 def test_a_vendor_of_this_dialect_refuses_what_it_lacks() -> None:
-    facts = BY_SLUG["deepseek"]
+    facts = BY_SLUG["deepseek"]._replace(lacks=frozenset({"image", "json_schema"}))
     request = asking(Image(data="AAAA", media_type="image/png", at=AT), Text(text="?"), format=Format("schema", schema={}))
     _, losses = rendered(request, target("deepseek-v4", facts))
 

@@ -60,7 +60,10 @@ def render_request(request: Request, target: Target, losses: Losses) -> Json:
 
 
 def _taken(request: Request, lacks: frozenset[str], losses: Losses) -> Request:
-    """Without the slots that the vendor refuses."""
+    """Without the slots that the vendor refuses. A choice that is left to the model is none."""
+    choice = request.tool_choice
+    if "tool_choice" in lacks and choice is not None and choice.mode == "auto":
+        request = msgspec.structs.replace(request, tool_choice=None)
     said = [slot for slot in sorted(lacks) if hasattr(request, slot) and getattr(request, slot) != getattr(_UNASKED, slot)]
     for slot in said:
         losses.drop(request.field(slot), "its vendor does not take it")

@@ -42,7 +42,9 @@ def _message(draft: Draft, message: Message) -> list[Made]:
 
 
 def _named(draft: Draft, message: Message, made: Made) -> Made:
-    if message.name:
+    if message.name and draft.lacks("name"):
+        draft.losses.hint(f"{message.at}.name")
+    elif message.name:
         made["name"] = message.name
     return draft.place(message.at, made)
 

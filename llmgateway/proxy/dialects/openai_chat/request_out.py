@@ -8,10 +8,10 @@ from llmgateway.proxy.conversation.request import Request
 from llmgateway.proxy.dialects.dialect import Target
 from llmgateway.proxy.dialects.openai_chat.draft import Draft, control
 from llmgateway.proxy.dialects.openai_chat.messages_out import write_messages
-from llmgateway.proxy.dialects.openai_chat.names import OPENAI
+from llmgateway.proxy.dialects.openai_chat.names import CHAT, OPENAI
 from llmgateway.proxy.dialects.openai_chat.thinking import write_thinking
 from llmgateway.proxy.dialects.openai_chat.tools_out import write_choice, write_format, write_tools
-from llmgateway.proxy.dialects.unsaid import said
+from llmgateway.proxy.dialects.unsaid import HINTS, said
 
 FIELDS = (
     ("temperature", "temperature"),
@@ -38,7 +38,7 @@ ADDED = frozenset({"top_k", "min_p"})
 
 RENAMED = {("mistral", "seed"): "random_seed"}
 
-CACHE_KEYS = OPENAI | {"mistral", "openrouter", "fireworks", "moonshotai", "x-ai"}
+CACHE_KEYS = OPENAI | {"mistral", "openrouter", "fireworks", "moonshotai", "x-ai", "cerebras"}
 """Vendors that take `prompt_cache_key`."""
 
 _OPENAI_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
@@ -47,19 +47,21 @@ TIERS = {
     "azure": _OPENAI_TIERS,
     "openrouter": _OPENAI_TIERS,
     "groq": frozenset({"auto", "on_demand", "flex", "performance"}),
+    "mistral": frozenset({"auto", "standard_only"}),
+    "fireworks": frozenset({"auto", "default", "flex", "priority"}),
 }
 """What vendors call their service tiers; a tier of another's is a hint that is lost."""
 
 
 def render_request(request: Request, target: Target, losses: Losses) -> Json:
+    target = target._replace(facts=target.facts.spoken(CHAT))
     draft = Draft(request, target, losses)
     body = draft.body
     body["messages"] = write_messages(draft)
     body |= write_tools(draft) | write_choice(draft) | write_format(draft)
     for slot, name in FIELDS:
         _write(draft, slot, name)
-    if request.max_output is not None:
-        body[target.facts.max_tokens] = request.max_output
+    _write(draft, "max_output", target.facts.max_tokens)
     body |= write_thinking(request, target, losses)
     _write_audio(draft)
     _write_stream(draft)
@@ -76,6 +78,8 @@ def _write(draft: Draft, slot: str, name: str) -> None:
     facts = draft.target.facts
     if slot not in facts.lacks and (slot not in ADDED or slot in facts.adds):
         draft.body[RENAMED.get((facts.slug, slot), name)] = value
+    elif said(draft.request, slot) and slot in HINTS:
+        draft.losses.hint(draft.request.field(slot))
     elif said(draft.request, slot):
         draft.losses.drop(draft.request.field(slot))
 
@@ -101,13 +105,13 @@ def _write_stream(draft: Draft) -> None:
 def _write_hints(draft: Draft) -> None:
     request, facts = draft.request, draft.target.facts
     taken = {
-        "user": "user" not in facts.lacks,
+        "user": True,
         "service_tier": request.service_tier in TIERS.get(facts.slug, ()),
         "cache_key": facts.slug in CACHE_KEYS,
     }
     for slot, name in (("user", "user"), ("service_tier", "service_tier"), ("cache_key", "prompt_cache_key")):
         value = getattr(request, slot)
-        if value and taken[slot]:
+        if value and taken[slot] and slot not in facts.lacks:
             draft.body[name] = value
         elif value:
             draft.losses.hint(request.field(slot))

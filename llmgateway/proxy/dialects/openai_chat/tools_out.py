@@ -16,7 +16,9 @@ UNNAMED = "answer"
 def write_tools(draft: Draft) -> Made:
     written, made = [], {}
     for tool in draft.request.tools:
-        if isinstance(tool, VendorTool):
+        if draft.lacks("tools"):
+            draft.losses.drop(tool.at, "it takes no tools")
+        elif isinstance(tool, VendorTool):
             if tool.vendor != CHAT:
                 draft.losses.drop(tool.at, "the tool runs at another vendor")
             elif tool.kind == WEB_SEARCH:
@@ -63,8 +65,9 @@ def write_choice(draft: Draft) -> Made:
     if choice is None or (choice.mode in ("auto", "none") and draft.toolless):
         return {}
     field = draft.request.field("tool_choice")
-    if "tool_choice" in draft.target.facts.lacks:
-        draft.losses.drop(field)
+    if draft.lacks("tool_choice"):
+        if choice.mode != "auto":
+            draft.losses.drop(field, "it leaves the choice to the model")
         return {}
     if choice.mode == "tool" or (choice.mode == "any" and len(choice.names) == 1):
         return {"tool_choice": _reference(draft, choice.names[0])}
@@ -89,6 +92,8 @@ def write_format(draft: Draft) -> Made:
     if form is None:
         return {}
     field = draft.request.field("format")
+    if form.kind == "text" and draft.lacks("format"):
+        return {}
     if draft.lacks("format") or (form.kind == "schema" and draft.lacks("json_schema")):
         draft.losses.drop(field, "it takes no schema of an answer" if form.kind == "schema" else "")
         return {}

@@ -9,9 +9,10 @@ from llmgateway.proxy.conversation.parts import Json, Text
 from llmgateway.proxy.conversation.request import DEVELOPER, Format, Message, Request, Thinking
 from llmgateway.proxy.dialects.dialect import Target
 from llmgateway.proxy.dialects.openai_responses.items_out import ItemsWriter
-from llmgateway.proxy.dialects.openai_responses.names import ENCRYPTED, LOGPROBS, NAMES, TIERS
+from llmgateway.proxy.dialects.openai_responses.names import ENCRYPTED, LOGPROBS, NAME, NAMES, TIERS
 from llmgateway.proxy.dialects.openai_responses.own import Own
 from llmgateway.proxy.dialects.openai_responses.tools_out import write_choice, write_tools
+from llmgateway.proxy.dialects.unsaid import said
 
 PLAIN = ("max_output", "temperature", "top_p", "top_logprobs", "parallel_tools")
 """Slots that are written as they are."""
@@ -30,15 +31,13 @@ EFFORTS = ((0, "none"), (4096, "low"), (16384, "medium"))
 
 
 def render_request(request: Request, target: Target, losses: Losses) -> Json:
+    target = target._replace(facts=target.facts.spoken(NAME))
     own = Own(request)
     writing = _Writing(request, target, losses, own)
     body: dict[str, Json] = {"model": target.model}
     writing.instructions(body)
     body["input"] = ItemsWriter(request, target, losses, own).write([*instructing(request, own), *request.messages])
-    if request.tools:
-        body["tools"] = write_tools(request, target, losses, own)
-    if request.tool_choice is not None:
-        body["tool_choice"] = write_choice(request.tool_choice, request, own)
+    writing.tools(body)
     writing.slots(body)
     writing.text(body)
     writing.reasoning(body)
@@ -93,17 +92,33 @@ class _Writing:
         if parts:
             body["instructions"] = "\n\n".join(part.text for part in parts)
 
+    def tools(self, body: dict[str, Json]) -> None:
+        """A choice that is left to the model says nothing where none can be made."""
+        request, lacks = self._request, self._target.facts.lacks
+        if request.tools and "tools" not in lacks:
+            body["tools"] = write_tools(request, self._target, self._losses, self._own)
+        elif request.tools:
+            for tool in request.tools:
+                self._losses.drop(tool.at, f"{self._target.facts.label} takes no tools")
+        choice = request.tool_choice
+        if choice is None or (choice.mode == "auto" and "tool_choice" in lacks):
+            return
+        if self._allowed("tool_choice"):
+            body["tool_choice"] = write_choice(choice, request, self._own)
+
     def slots(self, body: dict[str, Json]) -> None:
         for slot in PLAIN:
             value = getattr(self._request, slot)
-            if value is not None and self._allowed(slot):
+            if value is None or (slot in self._target.facts.lacks and not said(self._request, slot)):
+                continue
+            if self._allowed(slot):
                 body[NAMES[slot]] = value
         for slot in MARKS:
             value = getattr(self._request, slot)
             if value and self._allowed(slot, mark=True):
                 body[NAMES[slot]] = value
         tier = self._request.service_tier
-        if tier and (self._own.own or tier in TIERS):
+        if tier and (self._own.own or tier in TIERS) and "service_tier" not in self._target.facts.lacks:
             body["service_tier"] = tier
         elif tier:
             self._losses.hint(self._request.field("service_tier"))
@@ -123,16 +138,18 @@ class _Writing:
 
     def _format(self, form: Format) -> dict[str, Json] | None:
         if form.kind == "text":
-            return {"type": "text"}
+            return None if "format" in self._target.facts.lacks else {"type": "text"}
         if form.kind == "json":
-            return {"type": "json_object"}
-        if "json_schema" in self._target.facts.lacks:
+            return {"type": "json_object"} if self._allowed("format") else None
+        if not self._target.facts.lacks.isdisjoint({"format", "json_schema"}):
             self._losses.drop(self._request.field("format"), f"{self._target.facts.label} takes no JSON schema")
             return None
         value: dict[str, Json] = {"type": "json_schema", "name": form.name or "answer", "schema": form.schema}
         if form.description:
             value["description"] = form.description
-        if form.strict is not None:
+        if form.strict and "strict" in self._target.facts.lacks:
+            self._losses.drop(f"{self._request.field('format')}.strict", f"{self._target.facts.label} does not hold a model to a schema")
+        elif form.strict is not None:
             value["strict"] = form.strict
         return value
 
@@ -143,7 +160,9 @@ class _Writing:
             effort = self._effort(thinking)
             if effort:
                 reasoning["effort"] = effort
-            if thinking.show in SUMMARIES or (thinking.show and self._own.own):
+            if thinking.show and "show" in self._target.facts.lacks:
+                self._losses.hint(f"{self._request.field('thinking')}.summary")
+            elif thinking.show in SUMMARIES or (thinking.show and self._own.own):
                 reasoning["summary"] = SUMMARIES.get(thinking.show, thinking.show)
         if reasoning := self._own.into(reasoning, "reasoning"):
             body["reasoning"] = reasoning
@@ -155,10 +174,15 @@ class _Writing:
         if thinking.enabled is False:
             return "none"
         if thinking.budget is None or thinking.budget < 0:
-            return ""
+            return "medium" if thinking.enabled and self._thinks() else ""
         if thinking.budget:
             self._losses.hint(self._request.field("thinking"))
         return next((effort for most, effort in EFFORTS if thinking.budget <= most), "high")
+
+    def _thinks(self) -> bool:
+        """Whether it is a model that thinks, and so would take an effort. Of those whose vendor says nothing it is not known."""
+        pattern = self._target.facts.encrypts
+        return bool(pattern) and re.fullmatch(pattern, self._target.model.lower()) is not None
 
     def kept(self, body: dict[str, Json]) -> None:
         """A caller of another dialect keeps the conversation itself: nothing is stored for it, and what the model thought
