@@ -10,10 +10,12 @@ from typing import Any
 
 import anthropic
 import openai
+import pytest
 from google import genai
 from google.genai import errors, types
 
-from tests.fakes.recorded_said import Candidate
+from tests.fakes.cassettes import Cassette, cases
+from tests.fakes.recorded_said import Candidate, dialect_of
 
 CHAT, RESPONSES, MESSAGES, GEMINI, COHERE = "openai-chat", "openai-responses", "anthropic", "gemini", "cohere"
 CALLERS = (CHAT, RESPONSES, MESSAGES, GEMINI)
@@ -29,6 +31,13 @@ class Understood:
 
     candidates: list[Candidate]
     usage: tuple[int, int, int | None, int, int | None]
+
+
+def across(cassettes: list[Cassette]) -> list[Any]:
+    """Each with every other caller's dialect."""
+    pairs = ((caller, cassette) for cassette in cassettes for caller in CALLERS if caller != dialect_of(cassette))
+    found = [pytest.param(caller, cassette, id=f"{cassette.name}-{caller}") for caller, cassette in pairs]
+    return found or [pytest.param("", *cases(())[0].values, marks=cases(())[0].marks)]
 
 
 class Clients:

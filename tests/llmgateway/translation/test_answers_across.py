@@ -7,24 +7,17 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.cassettes import Cassette, cases, corpus
+from tests.fakes.cassettes import Cassette, corpus
 from tests.fakes.house import House
 from tests.fakes.journaled import counted
 from tests.fakes.provider import Provider, recorded
 from tests.fakes.recorded_said import Candidate, dialect_of, excluded, recorded_said
 from tests.fakes.recorded_usage import recorded_usage
-from tests.llmgateway.translation.across_kit import CALLERS, ERRORS, WORDS, Clients, Understood, expected_usage
+from tests.llmgateway.translation.across_kit import CALLERS, ERRORS, WORDS, Clients, Understood, across, expected_usage
 
 ANSWERS = [cassette for cassette in corpus() if cassette.status < 400 and dialect_of(cassette) is not None]
 SERVED = [cassette for cassette in ANSWERS if excluded(cassette) is None]
 LEFT_OUT = [cassette for cassette in ANSWERS if excluded(cassette) is not None]
-
-
-def across(cassettes: list[Cassette]) -> list[Any]:
-    """Each with every other caller's dialect."""
-    pairs = ((caller, cassette) for cassette in cassettes for caller in CALLERS if caller != dialect_of(cassette))
-    found = [pytest.param(caller, cassette, id=f"{cassette.name}-{caller}") for caller, cassette in pairs]
-    return found or [pytest.param("", *cases(())[0].values, marks=cases(())[0].marks)]
 
 
 def in_turn(cassettes: list[Cassette]) -> list[Any]:

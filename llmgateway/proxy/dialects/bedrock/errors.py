@@ -73,7 +73,7 @@ def failure_of(name: str, message: str, status: int = 0) -> Failure:
     found = status or own
     kind = kind or BY_STATUS.get(found) or ("server" if found >= 500 else "invalid")
     lower = message.lower()
-    if kind == "invalid" and any(words in lower for words in TOO_LONG):
+    if kind == "invalid" and found == 400 and any(words in lower for words in TOO_LONG):
         kind = "context_length"
     if kind == "permission" and any(words in lower for words in _UNSIGNED):
         kind = "authentication"

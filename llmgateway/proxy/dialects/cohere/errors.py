@@ -32,7 +32,7 @@ USED_UP = ("trial key", "monthly", "quota", "billing")
 def failure_of(status: int, message: str) -> Failure:
     kind = KINDS.get(status) or ("server" if status >= 500 else "invalid")
     lower = message.lower()
-    if kind == "invalid" and any(words in lower for words in TOO_LONG):
+    if status in (400, 422) and any(words in lower for words in TOO_LONG):
         kind = "context_length"
     elif kind == "rate_limit" and any(words in lower for words in USED_UP):
         kind = "quota"

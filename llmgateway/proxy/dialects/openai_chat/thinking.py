@@ -170,8 +170,8 @@ def _openrouter(thinking: Thinking) -> dict[str, Json]:
         asked["effort"] = thinking.effort
     elif thinking.budget is not None and thinking.budget > 0:
         asked["max_tokens"] = thinking.budget
-    elif thinking.budget == 0 and thinking.enabled is None:
-        asked["enabled"] = False
+    elif thinking.budget is not None and thinking.enabled is None:
+        asked["enabled"] = thinking.budget != 0
     if thinking.enabled is not None:
         asked["enabled"] = thinking.enabled
     if thinking.show:
