@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from llmgateway.proxy.conversation.losses import Losses
 from llmgateway.proxy.conversation.parts import (
     AnyPart,
     Audio,
@@ -37,9 +36,9 @@ from llmgateway.proxy.conversation.request import (
     ToolChoice,
     VendorTool,
 )
-from llmgateway.proxy.dialects.dialect import Target
 from llmgateway.proxy.dialects.table import DIALECTS
 from llmgateway.proxy.providers import LOCAL_VENDORS, OPERATIONS, VENDORS, Facts
+from llmgateway.proxy.translation.written import written_best
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
@@ -156,13 +155,13 @@ def _facts(wire: str) -> Facts:
 
 
 def _cell(request: Request, wire: str) -> str:
-    target = Target(dialect=wire, model="anthropic.claude" if wire == "bedrock" else "a-model", facts=_facts(wire))
-    losses = Losses(target.label)
-    request.model = target.model
-    DIALECTS[wire].render_request(request, target, losses)
-    if losses.fields:
+    model = "anthropic.claude-sonnet-4-6" if wire == "bedrock" else "a-model"
+    written = written_best(request, (wire,), model=model, facts=_facts(wire))
+    if written.losses.fields:
         return "refused"
-    return "left out" if losses.hints else "yes"
+    if written.customs:
+        return "as functions"
+    return "left out" if written.losses.hints else "yes"
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> list[str]:
@@ -210,10 +209,11 @@ def page() -> str:
         "",
         "## What survives a translation",
         "",
-        "*yes*: said in the target's own words. *left out*: changes how an answer is made or billed and not what is asked; the call",
-        "goes on without it and `x-customhouse-dropped` names it. *refused*: 400 that names the field and the target; with",
-        "`x-customhouse-lossy: allow` the call goes on, and `x-customhouse-dropped` names it. Columns are for each dialect's own vendor;",
-        "fields that are one vendor's own are refused everywhere else.",
+        "*yes*: said in the target's own words. *as functions*: a tool of free text is a function there, and comes back as what it is.",
+        "*left out*: changes how an answer is made or billed and not what is asked, or can only be said nearly; the call goes on, and",
+        "`x-customhouse-dropped` names it. *refused*: 400 that names the field and the target; with `x-customhouse-lossy: allow` the call",
+        "goes on, and `x-customhouse-dropped` names it. Columns are for each dialect's own vendor; fields that are one vendor's own are",
+        "refused everywhere else.",
         "",
         *_table(["asked for", *DIALECTS], rows),
         "",
