@@ -40,6 +40,9 @@ SWEEP_EVERY = 1.0
 LOOK_EVERY = 0.05
 """Seconds between two looks at the calls that run: a caller that leaves is noticed from the second look on."""
 
+LOOKS_AT_ALL = 5
+"""Every so many looks all calls are looked at, for signs of life and timeouts of streams."""
+
 
 class Background(Protocol):
     """Something that runs beside the calls: a shipper, a subscription to snapshots, recovery of dead workers' files."""
@@ -119,6 +122,9 @@ class Kit:
         self._starting: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._looking: asyncio.TimerHandle | None = None
+        self._looks = 0
+        self._new: list[Running] = []
+        self._seen: list[Running] = []
         self.metrics.gauges["active_calls"] = ("Calls under way.", lambda: float(len(self.active)))
         self.metrics.gauges["open_sockets"] = ("WebSocket connections.", lambda: float(self.sockets))
         self.metrics.gauges["cached_bytes"] = ("Answers in the response cache.", lambda: float(self.answers.bytes))
@@ -184,16 +190,27 @@ class Kit:
     def watch_over(self, exchange: Running) -> None:
         """From now until it leaves `active`, the call is looked at now and then."""
         self.active.add(exchange)
+        self._new.append(exchange)
         if self._looking is None:
             self._looking = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look)
 
     def _look(self) -> None:
-        """One timer for all calls, and none while there are no calls."""
+        """One timer for all calls, and none while there are no calls. New ones are looked at twice in short order, which is
+        how callers that leave are noticed; after that now and then is enough, for hundreds of streams at once."""
         self._looking = None
-        for exchange in self.active:
-            exchange.look()
+        self._looks += 1
+        seen, self._seen, self._new = self._seen, self._new, []
+        if self._looks % LOOKS_AT_ALL == 0:
+            for exchange in self.active:
+                exchange.look()
+        else:
+            for exchange in (*seen, *self._seen):
+                if exchange in self.active:
+                    exchange.look()
         if self.active:
             self._looking = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look)
+        else:
+            self._seen = []
 
     def _swapped(self, snapshot: Snapshot) -> None:
         """Runs in whichever thread applied the sections."""
