@@ -81,9 +81,16 @@ def test_white_space_and_order_at_the_top_do_not(house: House, provider: Provide
     messages = msgspec.json.encode(CHAT.body["messages"])
     plain = b'{"model":"gpt","messages":' + messages + b"}"
     assert house.post(CHAT, plain).headers[CACHE] == "miss"
-    for same in (b'\n{ "messages" :' + messages + b' ,\t"model": "gpt"}\r\n ', plain.replace(b'"model"', b'"\\u006dodel"')):
-        assert house.post(CHAT, same).headers[CACHE] == "hit"
+    assert house.post(CHAT, b'\n{ "messages" :' + messages + b' ,\t"model": "gpt"}\r\n ').headers[CACHE] == "hit"
     assert house.post(CHAT, plain.replace(b'"role":', b'"role": ')).headers[CACHE] == "miss"
+
+
+def test_letters_that_are_escaped_are_nobodys_question(house: House, provider: Provider) -> None:
+    """The name of something stored could hide behind them."""
+    numbered(provider)
+    body = b'{"model":"gpt","messages":[{"role":"user","cont\\u0065nt":"Say hello."}]}'
+    assert CACHE not in house.post(CHAT, body).headers
+    assert len(house.kit.answers) == 0
 
 
 def test_members_that_are_named_twice_are_nobodys_question(house: House, provider: Provider) -> None:

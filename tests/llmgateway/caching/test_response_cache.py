@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from dataplane.pins import Pin
 from dataplane.snapshot import PriceRecord
 from tests.fakes.dialects import CALLS, CHAT, EMBEDDINGS, MESSAGES, RESPONSES, STREAMED, Call
 from tests.fakes.house import House
@@ -88,6 +89,25 @@ def test_what_leaves_or_names_something_at_the_provider_is_never_kept(
     assert CACHE not in ask(house, call, **changes).headers
     assert len(provider.asked) == 2
     assert len(house.kit.answers) == 0
+
+
+def test_an_answer_about_a_stored_file_is_never_kept(house: House, provider: Provider, provider_url: str) -> None:
+    """Its id stays while it may be deleted and made anew."""
+    place = house.contents.providers["openai"]
+    house.kit.pins.remember("file-1", Pin(provider=place.id, provider_name="openai", owner=f"team:{house.team}", kind="file"))
+    house.contents.provider("google", f"{provider_url}/v1beta", dialect="gemini")
+    gem = house.contents.model("gem", house.contents.deployment("google", "gem-real"), cache_ttl=TTL)
+    house.contents.grant(f"team:{house.team}", gem)
+    house.publish()
+    provider.fallback = said(CHAT.answer)
+    file = {"type": "file", "file": {"file_id": "file-1"}}
+    assert CACHE not in ask(house, messages=[{"role": "user", "content": [file]}]).headers
+    provider.fallback = said({"candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}]})
+    gemini = {"x-goog-api-key": house.key}
+    for part, kept in (({"text": "Hi"}, True), ({"fileData": {"fileUri": "https://files/1"}}, False)):
+        answer = house.http.post("/v1beta/models/gem:generateContent", json={"contents": [{"parts": [part]}]}, headers=gemini)
+        assert (answer.status_code, CACHE in answer.headers) == (200, kept)
+    assert len(house.kit.answers) == 1
 
 
 def test_a_free_count_is_made_each_time(house: House, provider: Provider) -> None:
