@@ -47,9 +47,11 @@ class DebugRecords:
         assert self.directory is not None
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.directory / f"{request_id}{SUFFIX}"
-        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        part = path.with_suffix(".part")  # whoever looks meanwhile finds a whole record or none
+        descriptor = os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(json.dumps(head).encode() + b"\n" + raw)
+        part.replace(path)
         records = sorted(self.directory.glob(f"*{SUFFIX}"), key=lambda one: one.name)  # ids rise with time
         for old in records[:-MOST_RECORDS]:
             old.unlink(missing_ok=True)

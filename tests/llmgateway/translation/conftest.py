@@ -1,4 +1,5 @@
-"""A house with one model for each wire dialect, `wire/<dialect>`, at one scripted provider that speaks nothing else."""
+"""A house with one model for each wire dialect, `wire/<dialect>`, at one scripted provider that speaks nothing else;
+`spare/<dialect>` has a second deployment to fall back to."""
 
 from __future__ import annotations
 
@@ -42,7 +43,10 @@ def wired_house(tmp_path_factory: pytest.TempPathFactory, wired_provider: tuple[
         patched.setattr(runtime, "facts_of", one_wire)
         for wire, dialect in ACCOUNTS.items():
             house.contents.provider(wire, wired_provider[1], dialect=dialect, vendor=wire, secret="sk-plain")
-            house.contents.grant(f"team:{house.team}", house.contents.model(f"wire/{wire}", house.contents.deployment(wire, "real")))
+            first, second = (house.contents.deployment(wire, "real", priority=priority) for priority in (0, 1))
+            models = (house.contents.model(f"wire/{wire}", first), house.contents.model(f"spare/{wire}", first, second))
+            house.contents.grant(f"team:{house.team}", *models)
+        house.kit.debug.directory = tmp_path_factory.mktemp("debug")
         house.publish()
         yield house
 
