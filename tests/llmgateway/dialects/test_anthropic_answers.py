@@ -52,7 +52,8 @@ def test_a_recorded_answer_is_said_again(cassette: Cassette) -> None:
     body = written(answer)
 
     again = DIALECT.parse_answer(body)
-    assert same((answer.candidates, answer.usage, answer.id, answer.model), (again.candidates, again.usage, again.id, again.model))
+    assert same((answer.candidates, answer.usage, answer.id), (again.candidates, again.usage, again.id))
+    assert again.model == asked().model
     assert {bucket: count for bucket, count in answer.usage.items() if count} == recorded_usage(cassette)
     for one, other in zip(body["content"], recorded["content"], strict=True):
         assert one == {name: value for name, value in other.items() if not (name == "caller" and one["type"] == "tool_use")}

@@ -60,7 +60,7 @@ def parse_answer(body: Json) -> Answer:
 def render_answer(answer: Answer, asked: Asked) -> Json:
     """Only the first candidate: a caller of this dialect can't ask for more."""
     candidate = answer.candidates[0] if answer.candidates else Candidate()
-    body = head(answer.id, answer.model, asked)
+    body = head(answer.id, asked)
     body["content"] = [block for part in candidate.parts for block in told(part).blocks]
     refused, called = _holds(candidate, Refused), _holds(candidate, ToolCall)
     body["stop_reason"] = stops.write(candidate.stop, candidate.native_stop, refused=refused, called=called)
@@ -79,13 +79,14 @@ def _put(body: dict[str, Json], path: str, value: Json) -> None:
         (body[way[0]] if way else body)[last] = value
 
 
-def head(answer_id: str, model: str, asked: Asked) -> dict[str, Json]:
-    """A message before it says anything."""
+def head(answer_id: str, asked: Asked) -> dict[str, Json]:
+    """A message before it says anything. Its model is the one that was asked: Claude Code gives a model that answers under
+    another name none of its thinking back."""
     return {
         "id": answer_id or f"msg_{asked.id}",
         "type": "message",
         "role": "assistant",
-        "model": model or asked.model,
+        "model": asked.model,
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,

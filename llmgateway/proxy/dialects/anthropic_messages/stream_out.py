@@ -71,7 +71,7 @@ class MessagesWriter:
         if self._started or (beat and not self._begun):
             return []
         self._started = True
-        message = head(self._begin.id, self._begin.model, self._asked)
+        message = head(self._begin.id, self._asked)
         message["usage"] = usage.write({**self._usage, "output": 0, "reasoning": 0})
         return [{"type": "message_start", "message": message}]
 

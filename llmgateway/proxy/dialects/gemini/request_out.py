@@ -12,6 +12,7 @@ from llmgateway.proxy.dialects.gemini.grafts import graft
 from llmgateway.proxy.dialects.gemini.names import VENDOR, made_id
 from llmgateway.proxy.dialects.gemini.parts_out import Scene, write_part
 from llmgateway.proxy.dialects.gemini.request_in import GOOGLE_SCHEMA, JSON_SCHEMA
+from llmgateway.proxy.dialects.gemini.results import in_order_of_calls
 from llmgateway.proxy.dialects.gemini.schemas import from_json_schema
 
 HOMES = ("contents", "systemInstruction", "system_instruction")
@@ -94,7 +95,7 @@ class _Writing:
     def _runs(self, message: Message) -> list[tuple[str, list[AnyPart]]]:
         """The contents that a message was made of, where it came in this dialect."""
         if not self._own or not message.parts:
-            return [(message.at, list(message.parts))]
+            return [(message.at, in_order_of_calls(message.parts, list(self._scene.names)))]
         runs: list[tuple[str, list[AnyPart]]] = []
         for part in message.parts:
             place = part.at.rpartition(".")[0] or message.at

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from llmgateway.proxy.conversation.parts import Json
+from llmgateway.proxy.conversation.parts import AnyPart, Json, ToolResult
 
 _BROKEN = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
@@ -75,3 +75,15 @@ def _read_one(name: str, value: Json) -> tuple[list[str], bool] | None:
             return [value], False
         case _:
             return None
+
+
+def in_order_of_calls(parts: list[AnyPart], calls: list[str]) -> list[AnyPart]:
+    """With the results in the order in which their calls were made; everything else keeps its place. A caller that runs tools
+    side by side tells their results as they end, and Gemini takes those of one function by their order."""
+    places = [place for place, part in enumerate(parts) if isinstance(part, ToolResult)]
+    order = {call: number for number, call in enumerate(calls)}
+    results = [part for part in parts if isinstance(part, ToolResult)]
+    ordered = list(parts)
+    for place, result in zip(places, sorted(results, key=lambda one: order.get(one.call_id, len(order))), strict=True):
+        ordered[place] = result
+    return ordered

@@ -91,8 +91,10 @@ class _Input:
     def _instruct(self, message: Message) -> bool:
         """Instructions at the head are the request's own, where they are texts: whether they were taken as that."""
         texts = [part for part in message.parts if isinstance(part, Text)]
-        if not texts or len(texts) != len(message.parts) or message.id or self._pending is not None:
+        if not texts or len(texts) != len(message.parts) or self._pending is not None:
             return False
+        if message.id:
+            self._found.hints[f"{message.at}.id"] = message.id
         self._request.system += texts
         self._request.named[message.at] = message.role
         return True
@@ -107,6 +109,8 @@ class _Input:
             message.id = str(self._found.hints.pop(f"{path}.id", ""))
 
     def _other(self, item: Json, kind: str, path: str) -> None:
+        if path in self._found.hints:
+            return  # its tools are among the request's
         if kind in CALLERS or kind.endswith("_output"):
             special = Special(vendor=NAME, kind=kind, raw=item, at=path)
             self._place(Message(role=USER, parts=[special], at=path), RESULTS if kind not in CALLERS else "")

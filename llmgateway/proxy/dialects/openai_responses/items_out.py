@@ -24,7 +24,7 @@ class ItemsWriter:
     def write(self, messages: list[Message]) -> list[Json]:
         for number, message in enumerate(messages):
             self._message(message, number)
-        return self._items
+        return self._own.elements(self._items, "", "input")
 
     def _message(self, message: Message, number: int) -> None:
         """Texts, images and files in a row are one item, where the caller did not have them in several."""

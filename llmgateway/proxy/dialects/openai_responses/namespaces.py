@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from llmgateway.proxy.conversation.request import Request, Tool, VendorTool
 
-_INNER = re.compile(r"(tools\[\d+\])\.tools\[\d+\]")
+_INNER = re.compile(r"((?:input\[\d+\]\.)?tools\[\d+\])\.tools\[\d+\]")
 
 
 class Spaced(NamedTuple):

@@ -8,7 +8,7 @@ from llmgateway.proxy.conversation.request import Format, Request, Thinking
 from llmgateway.proxy.dialects.openai_responses.input_in import read_input
 from llmgateway.proxy.dialects.openai_responses.members import Found, Members, WrongType
 from llmgateway.proxy.dialects.openai_responses.names import LOGPROBS, NAMES
-from llmgateway.proxy.dialects.openai_responses.tools_in import tool_choice, tools_of
+from llmgateway.proxy.dialects.openai_responses.tools_in import added_tools, tool_choice, tools_of
 
 HINTS = (
     "metadata",
@@ -53,6 +53,7 @@ def _request(body: Json) -> Request:
         hints=found.hints,
         extra=found.extra,
     )
+    request.tools += added_tools(body.get("input"), found)
     request.named = NAMES | found.spaces
     instructions = members.text("instructions")
     if instructions:

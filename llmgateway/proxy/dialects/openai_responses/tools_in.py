@@ -8,6 +8,10 @@ from llmgateway.proxy.dialects.openai_responses.members import Found, Members, W
 from llmgateway.proxy.dialects.openai_responses.names import NAME
 from llmgateway.proxy.dialects.openai_responses.namespaces import joined
 
+CLIENT = "client"
+"""Where a search for further tools is run by its caller. It finds tools that are told in this dialect alone; a conversation with
+another vendor goes on with the tools that are on offer from the beginning."""
+
 MODES = {"auto": "auto", "none": "none", "required": "any"}
 
 
@@ -22,8 +26,23 @@ def tools_of(values: list[Json], path: str, found: Found, *, inner: bool = False
             tools.append(_tool(members, kind, found))
         elif kind == "namespace" and value.get("tools") and not inner:
             tools += _namespace(members, found)
+        elif kind == "tool_search" and value.get("execution") == CLIENT and not inner:
+            found.hints[where] = value
         else:
             tools.append(VendorTool(vendor=NAME, kind=kind, raw=value, at=where))
+    return tools
+
+
+def added_tools(items: Json, found: Found) -> list[Tool | VendorTool]:
+    """Those that items of the input put on offer (Codex offers all of its own so). The items themselves are this dialect's."""
+    tools: list[Tool | VendorTool] = []
+    for place, item in enumerate(items if isinstance(items, list) else ()):
+        if not isinstance(item, dict) or item.get("type") != "additional_tools" or not isinstance(item.get("tools"), list):
+            continue
+        path, inside = f"input[{place}]", Found()
+        tools += tools_of(item["tools"], f"{path}.tools", inside)
+        found.spaces |= inside.spaces
+        found.hints[path] = item
     return tools
 
 

@@ -18,6 +18,8 @@ def write_tools(request: Request, target: Target, losses: Losses, own: Own) -> l
     tools: list[Json] = []
     opened: dict[str, dict[str, Json]] = {}
     for tool in request.tools:
+        if own.own and tool.at.startswith("input["):
+            continue  # the item that offers it is put back whole
         value = _vendor_tool(tool, losses) if isinstance(tool, VendorTool) else _tool(tool, target, losses, own)
         if value is None:
             continue
@@ -30,7 +32,7 @@ def write_tools(request: Request, target: Target, losses: Losses, own: Own) -> l
             tools.append(opened[path])
         name = spaces[tool.name].name if isinstance(tool, Tool) and tool.name in spaces else None
         opened[path]["tools"].append(value if name is None else {**value, "name": name})
-    return tools
+    return own.elements(tools, "", "tools")
 
 
 def _vendor_tool(tool: VendorTool, losses: Losses) -> dict[str, Json] | None:
