@@ -56,7 +56,8 @@ grants:
 
 
 class House:
-    """`with House(server="granian") as house:` — ready to be called at `house.url` with KEY."""
+    """`with House(server="granian") as house:` — ready to be called at `house.url` with KEY. `contents` is another file for
+    `manage.py apply` than FILE; whoever gives one brings its own upstream."""
 
     def __init__(
         self,
@@ -68,12 +69,14 @@ class House:
         workers: int = 1,
         pinned: bool = True,
         stamped: bool = False,
+        contents: str = "",
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="customhouse-bench-"))
         self.upstream_port, self.port, self.web_port = free_port(), free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.upstream_url = f"http://127.0.0.1:{self.upstream_port}"
         self._budget, self._events, self._gap, self._stamped = budget, events, gap, stamped
+        self._contents = contents
         self._cpus = (GATEWAY_CPU, OTHER_CPU) if pinned and (os.cpu_count() or 1) > 1 else (None, None)
         self._running: list[Running] = []
         self.ids = self.directory / "ids"
@@ -111,7 +114,7 @@ class House:
         self.run("upstream", [*upstream, "--events", str(self._events), "--gap", str(self._gap)], cpu=self._cpus[1])
         eventually(lambda: listening(self.upstream_port), what="the fake upstream listens")
         file = self.directory / "house.yaml"
-        file.write_text(FILE.format(upstream=self.upstream_port, budget=self._budget))
+        file.write_text(self._contents or FILE.format(upstream=self.upstream_port, budget=self._budget))
         self.manage("migrate", "--verbosity", "0")
         self.manage("apply", str(file))
         self.control = self.run("control", [sys.executable, "-m", "config.server"], port=self.web_port, server="daphne", cpu=self._cpus[1])
