@@ -29,17 +29,21 @@ def _claude_code(model: Served) -> Snippet:
     note = (
         "In the shell that starts it, or under “env” in ~/.claude/settings.json; without ANTHROPIC_API_KEY. The small model may be another."
     )
-    if MESSAGES not in model.wires:
+    if MESSAGES in model.wires:
+        note += " It gives thinking back only to a model that is called here as Anthropic calls it."
+    else:
         # What is in beta at Anthropic has no meaning at another vendor.
         lines.append("export CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS=1")
     return Snippet("claude-code", "Claude Code", TOOLS, "shell", note, "\n".join([*lines, "claude"]))
 
 
 def _codex(model: Served) -> Snippet:
+    # On by default, and run by OpenAI: no other vendor's model can be offered it.
+    search = "" if RESPONSES in model.wires else 'web_search = "disabled"\n'
     text = f"""\
 model = "{model.model}"
 model_provider = "customhouse"
-
+{search}
 [model_providers.customhouse]
 name = "Customhouse"
 base_url = "{model.root}/v1"

@@ -99,6 +99,16 @@ def test_codex_reads_its_text_as_toml() -> None:
     }
 
 
+def test_codex_searches_the_web_only_where_its_own_vendor_runs_the_search() -> None:
+    assert tomllib.loads(of(MESSAGES)["codex"].text)["web_search"] == "disabled"
+    assert "web_search" not in tomllib.loads(of(RESPONSES)["codex"].text)
+
+
+def test_claude_code_is_told_when_a_model_gets_its_thinking_back() -> None:
+    assert "thinking" in of(MESSAGES)["claude-code"].note
+    assert "thinking" not in of(CHAT)["claude-code"].note
+
+
 def test_claude_code_is_pointed_at_the_house_and_keeps_to_what_every_vendor_knows() -> None:
     own, other = exported(of(MESSAGES)["claude-code"].text), exported(of(CHAT)["claude-code"].text)
     assert own == {
