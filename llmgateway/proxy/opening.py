@@ -14,6 +14,7 @@ from llmgateway.proxy.estimate import counted_here
 from llmgateway.proxy.inbound import Inbound
 from llmgateway.proxy.providers import RESPONSES
 from llmgateway.proxy.runtime import Runtime
+from llmgateway.proxy.stored.google_references import google_references
 from llmgateway.proxy.stored.notices import noticing
 from llmgateway.proxy.stored.owners import pinned, preferred
 from llmgateway.proxy.stored.references import reasoning_pins, references
@@ -47,6 +48,8 @@ async def open_call(kit: Kit, inbound: Inbound, key: KeyRecord, snapshot: Snapsh
         call = await asyncio.to_thread(ModelCall, inbound, key=key, snapshot=snapshot, runtime=runtime)
     else:
         call = ModelCall(inbound, key=key, snapshot=snapshot, runtime=runtime)
+    if inbound.remarkable and inbound.from_address:
+        await pinned(kit, key, google_references(inbound.body))
     if inbound.endpoint.refers and (inbound.remarkable or inbound.endpoint.wire == RESPONSES):
         await _heed_what_is_stored(kit, call, inbound)
     if concerns(inbound, key):
