@@ -12,7 +12,7 @@ import binascii
 from llmgateway.proxy.conversation.events import Cited, Close, Delta, Event, Logprobs, Open, Signed, Sound, Stop
 from llmgateway.proxy.conversation.parts import AnyPart, Audio, Json, Reasoning, Text, ToolCall
 from llmgateway.proxy.dialects.dialect import Unreadable
-from llmgateway.proxy.dialects.gemini import citations, logprobs, plain
+from llmgateway.proxy.dialects.gemini import citations, logprobs, partial_calls, plain
 from llmgateway.proxy.dialects.gemini.answer import call_id, finished, is_empty
 from llmgateway.proxy.dialects.gemini.parts_in import read_part
 from llmgateway.proxy.dialects.gemini.reading import Members
@@ -22,7 +22,7 @@ class Branch:
     """One candidate. `_open` is the part that may grow, unless it is `_sealed` and only its citations may still come;
     `_pieces` are its text so far, `_spare` are bytes of a sound that fill no group of three yet."""
 
-    __slots__ = ("_calls", "_next", "_number", "_open", "_pieces", "_reason", "_response", "_sealed", "_spare")
+    __slots__ = ("_calls", "_next", "_number", "_open", "_partial", "_pieces", "_reason", "_response", "_sealed", "_spare")
 
     def __init__(self, number: int, response: str) -> None:
         self._number = number
@@ -31,6 +31,7 @@ class Branch:
         self._open: AnyPart | None = None
         self._pieces: list[str] = []
         self._spare = b""
+        self._partial: partial_calls.PartialCall | None = None
         self._reason = ""
         self._sealed = False
 
@@ -38,14 +39,26 @@ class Branch:
         found: list[Event] = []
         content = candidate.inner("content")
         for one in content.many("parts") if content is not None else []:
-            made = call_id(self._response, self._number, self._calls)
-            found += self._part(read_part(one, made=made, rest={}).part)
+            found += self._read(one)
         if candidate.has("groundingMetadata") or candidate.has("citationMetadata"):
             found += self._cite(candidate.left)
         if candidate.has("logprobsResult"):
             found.append(Logprobs(self._number, logprobs.read(candidate.take("logprobsResult"))))
         self._reason = candidate.text("finishReason") or self._reason
         return found
+
+    def _read(self, part: Members) -> list[Event]:
+        """What a call that comes in pieces is lacking is waited for."""
+        if self._partial is not None or partial_calls.begins(part):
+            self._partial = self._partial or partial_calls.PartialCall()
+            return self.whole_call(part.path) if self._partial.add(part) else []
+        made = call_id(self._response, self._number, self._calls)
+        return self._part(read_part(part, made=made, rest={}).part)
+
+    def whole_call(self, path: str = "") -> list[Event]:
+        """The call that has come in pieces, as far as it has."""
+        call, self._partial = self._partial, None
+        return [] if call is None else self._read(partial_calls.whole(call, path))
 
     def read_plain(self, candidate: plain.PlainCandidate) -> list[Event]:
         found: list[Event] = []

@@ -62,7 +62,7 @@ class GeminiReader:
         if self._failed:
             return found
         for branch in self._branches.values():
-            found += branch.close()
+            found += branch.whole_call() + branch.close()
         stops = [branch.stop() for branch in self._branches.values()] if self._branches else [self._stopped]
         found += [stop for stop in stops if stop is not None]
         return [*found, Done()] if all(stop is not None for stop in stops) else found
