@@ -47,6 +47,12 @@ PARTIAL_IMAGE = 100
 BYTES_PER_SECOND, LEAST_BYTES_PER_SECOND = 16_000, 1000
 """Of a compressed recording (128 kbit/s), and of one of the lowest quality in which speech is understood."""
 
+MOST_BYTES_PER_SECOND = 192_000 * 8 * 4
+"""Of an uncompressed one: eight channels of the finest sound that is recorded."""
+
+_UNCOMPRESSED = frozenset({0x1, 0x3, 0xFFFE})
+"""Kinds of WAV: whole numbers, floats, and either of them told at more length."""
+
 TOKENS_PER_SECOND = 10
 """Of a recording that is heard, and from above of the words in it."""
 
@@ -159,13 +165,20 @@ def _heard(seconds: int, prompt: int) -> Usage:
 
 def _seconds(file: Upload) -> tuple[int, int]:
     """Of a WAV, whose head tells the bytes of a second, exact; of anything else at the most, and likely."""
-    head = file.head
-    if len(head) >= 32 and head[:4] == b"RIFF" and head[8:16] == b"WAVEfmt ":
-        (per_second,) = struct.unpack_from("<I", head, 28)
-        if per_second >= LEAST_BYTES_PER_SECOND:
-            seconds = -(-file.size // per_second)
-            return seconds, seconds
+    if per_second := _told_rate(file.head):
+        seconds = -(-file.size // per_second)
+        return seconds, seconds
     return file.size // LEAST_BYTES_PER_SECOND + 1, -(-file.size // BYTES_PER_SECOND)
+
+
+def _told_rate(head: bytes) -> int:
+    """Bytes of a second that a WAV's head tells, 0 where it is none. Players go by the samples, so a rate that does not follow
+    from them is a lie: a long recording would pass for a moment."""
+    if len(head) < 36 or head[:4] != b"RIFF" or head[8:16] != b"WAVEfmt ":
+        return 0
+    kind, channels, samples, per_second, block, bits = struct.unpack_from("<HHIIHH", head, 20)
+    honest = kind in _UNCOMPRESSED and block * 8 == channels * bits and per_second == samples * block
+    return per_second if honest and LEAST_BYTES_PER_SECOND <= per_second <= MOST_BYTES_PER_SECOND else 0
 
 
 def text(inbound: Inbound) -> Size:
