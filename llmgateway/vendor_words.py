@@ -115,7 +115,7 @@ def _notes(facts: Facts) -> list[str]:
     if facts.customs:
         notes.append("It takes custom tools, whose input is free text.")
     if facts.counts:
-        notes.append("It counts a Responses call's tokens without generating.")
+        notes.append("It counts a prompt's tokens without generating.")
     if facts.encrypts:
         notes.append("Some of its models give out their reasoning encrypted, for callers who keep the conversation themselves.")
     if not facts.usage_option:

@@ -20,6 +20,7 @@ ANTHROPIC_COMPATIBLE: tuple[Facts, ...] = (
         docs="platform.claude.com/docs/en/build-with-claude/claude-in-microsoft-foundry",
         wires=(MESSAGES,),
         auth="x-api-key",
+        counts=True,
         prices="azure",
     ),
     Facts(

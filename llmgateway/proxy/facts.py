@@ -49,7 +49,7 @@ class Facts(NamedTuple):
     `tool_ids`      the pattern of tool call ids that it insists on: "" (none) or alnum9 (exactly nine letters and digits)
     `usage_option`  whether `stream_options.include_usage` is taken
     `customs`       whether it takes custom tools, whose input is free text
-    `counts`        whether it counts a Responses call's input tokens without generating
+    `counts`        whether it counts a prompt's tokens without generating; where nobody does, the house estimates
     `encrypts`      pattern of the models whose reasoning it gives out encrypted, for callers who keep the conversation
     `bills_on`      whether it goes on generating, and billing, when its client leaves: then a stream is drained for its usage
     """

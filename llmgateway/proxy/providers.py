@@ -30,8 +30,8 @@ __all__ = [
 
 UNKNOWN: dict[str, Facts] = {
     "openai": Facts("", "", "", "", wires=(CHAT, RESPONSES)),
-    "anthropic": Facts("", "", "", "", "anthropic", wires=(MESSAGES,), auth="x-api-key"),
-    "gemini": Facts("", "", "", "", "gemini", wires=(GEMINI,), auth="x-goog-api-key"),
+    "anthropic": Facts("", "", "", "", "anthropic", wires=(MESSAGES,), auth="x-api-key", counts=True),
+    "gemini": Facts("", "", "", "", "gemini", wires=(GEMINI,), auth="x-goog-api-key", counts=True),
     "bedrock": Facts("", "", "", "", "bedrock", wires=(BEDROCK,), auth="sigv4", bills_on=True),
     "cohere": Facts("", "", "", "", "cohere", wires=(COHERE,)),
 }

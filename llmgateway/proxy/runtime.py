@@ -39,6 +39,7 @@ class Deployment:
         "id",
         "model",
         "name",
+        "operations",
         "prefix",
         "priority",
         "provider",
@@ -62,7 +63,8 @@ class Deployment:
         self.rates = Rates(record.price) if record.price is not None else None
         self.base = base_url(provider.base_url, provider.dialect)
         self.prefix = gemini_prefix(self.base) if provider.dialect == "gemini" else ""
-        self.wires = frozenset((*self.facts.wires, *OPERATIONS[provider.dialect].values()))
+        self.operations = {name: wire for name, wire in OPERATIONS[provider.dialect].items() if name != "count" or self.facts.counts}
+        self.wires = frozenset((*self.facts.wires, *self.operations.values()))
         if predicts(self.facts, record.model):
             self.wires -= {"gemini-embed"}
         timeouts = (provider.connect_timeout, provider.read_timeout, provider.total_timeout)
@@ -142,7 +144,7 @@ class Model:
             return True
         if self.record.native_only or not operation:
             return False
-        return operation == "generate" or operation in OPERATIONS[deployment.dialect]
+        return operation == "generate" or operation in deployment.operations
 
     def tiers_for(self, wire: str, operation: str) -> list[list[Deployment]]:
         """The tiers of those deployments that can take such a call."""

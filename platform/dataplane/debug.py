@@ -38,6 +38,11 @@ class DebugRecords:
         self._writing.add(task)
         task.add_done_callback(self._written)
 
+    async def written(self) -> None:
+        """Waits for what is being written."""
+        if self._writing:
+            await asyncio.wait(self._writing)
+
     def _written(self, task: asyncio.Task[None]) -> None:
         self._writing.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -59,7 +64,9 @@ class DebugRecords:
 
 def read(directory: Path, request_id: str) -> tuple[dict[str, object], bytes] | None:
     """Head and raw bytes of a record, None when there is none. Only the name of a record is looked for, never a path."""
-    path = directory / f"{Path(request_id).name}{SUFFIX}"
+    if not request_id.replace("-", "").isalnum():
+        return None
+    path = directory / f"{request_id}{SUFFIX}"
     if not path.is_file():
         return None
     head, _, raw = path.read_bytes().partition(b"\n")
