@@ -98,3 +98,20 @@ def test_why_a_model_stopped_is_told_with_and_without_a_text(
             event = wired_house.settled()
         assert understood.candidates == [expected]
         assert event.outcome == "ok"
+
+
+@pytest.mark.parametrize(("caller", "wire"), [(caller, wire) for caller, wire in PAIRS if wire in (CHAT, GEMINI)])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_several_answers_are_told_where_there_is_a_place_for_them_and_the_first_elsewhere(
+    caller: str, wire: str, stream: bool, wired_house: House, provider: Provider, clients: Clients
+) -> None:
+    one, two = MAKERS[wire](TEXT, "end"), MAKERS[wire]("Ein anderer", "length")
+    several = "choices" if wire == CHAT else "candidates"
+    one[several] += [{**two[several][0], "index": 1}]
+    provider.fallback = said(one)
+    try:
+        understood = clients.ask(caller, f"wire/{wire}", stream=stream)
+    finally:
+        wired_house.settled()
+    told = [Candidate(TEXT, [], WORDS[caller]["end"]), Candidate("Ein anderer", [], WORDS[caller]["length"])]
+    assert understood.candidates == (told if caller in (CHAT, GEMINI) else told[:1])
