@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -13,10 +14,11 @@ from tests.fakes.journaled import counted
 from tests.fakes.provider import Provider, recorded
 from tests.fakes.recorded_said import Candidate, dialect_of, excluded, recorded_said
 from tests.fakes.recorded_usage import recorded_usage
-from tests.llmgateway.translation.across_kit import CALLERS, ERRORS, WORDS, Clients, Understood, across, expected_usage
+from tests.llmgateway.translation.across_kit import CALLERS, CHAT, ERRORS, HELLO, WORDS, Clients, Understood, across, expected_usage
 
 ANSWERS = [cassette for cassette in corpus() if cassette.status < 400 and dialect_of(cassette) is not None]
 SERVED = [cassette for cassette in ANSWERS if excluded(cassette) is None]
+STREAMS = [cassette for cassette in SERVED if cassette.streamed]
 LEFT_OUT = [cassette for cassette in ANSWERS if excluded(cassette) is not None]
 
 
@@ -88,3 +90,19 @@ def test_an_answer_that_is_left_out_is_an_error_to_every_other_dialect_s_sdk(
     finally:
         event = wired_house.settled()
     assert event.outcome == "error"
+
+
+@pytest.mark.parametrize(("caller", "cassette"), [pair for pair in across(STREAMS) if pair.values[0] in (CHAT, "")])
+def test_openai_s_helper_for_chat_streams_makes_the_same_completion(
+    caller: str, cassette: Cassette, wired_house: House, provider: Provider, clients: Clients
+) -> None:
+    provider.fallback = recorded(cassette)
+    try:
+        with clients.openai.chat.completions.stream(
+            model=f"wire/{dialect_of(cassette)}", messages=[{"role": "user", "content": HELLO}]
+        ) as stream:
+            (choice,) = stream.get_final_completion().choices
+    finally:
+        wired_house.settled()
+    calls = [(call.function.name, json.loads(call.function.arguments)) for call in choice.message.tool_calls or ()]
+    assert [Candidate(choice.message.content or "", calls, choice.finish_reason)] == as_told(CHAT, recorded_said(cassette))
