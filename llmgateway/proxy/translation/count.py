@@ -8,6 +8,7 @@ import msgspec
 
 from dataplane.call import Meter, Usage
 from dataplane.errors import Garbled
+from llmgateway.proxy.conversation.demotion import demoted, instructions_inside
 from llmgateway.proxy.conversation.losses import Losses
 from llmgateway.proxy.conversation.parts import Json
 from llmgateway.proxy.conversation.request import Request
@@ -94,15 +95,30 @@ def count(inbound: Inbound, deployment: Deployment) -> Count:
     """Raises BadRequest."""
     wire = OPERATIONS[deployment.dialect]["count"]
     target = Target(dialect=DIALECT_OF[wire], model=deployment.model, facts=deployment.facts)
-    losses, request = Losses(target.label), asked(inbound)
+    request = asked(inbound)
+    body, losses = _written(request, target)
+    lost = frozenset(losses.fields)
+    if inside := [place for place in instructions_inside(request) if place in lost]:
+        body, losses = _written(demoted(request, frozenset(inside)), target)
+        for place in inside:
+            losses.hint(f"{place}.role")
+    losses.check(allowed=inbound.lossy)
+    return Count(inbound, target.dialect, path=_path(target.dialect, deployment), body=body, losses=losses)
+
+
+def _written(request: Request, target: Target) -> tuple[Json, Losses]:
+    losses = Losses(target.label)
     match target.dialect:
         case "anthropic":
-            path, body = "/messages/count_tokens", render_anthropic(request, target, losses)
+            return render_anthropic(request, target, losses), losses
         case "gemini":
-            path = deployment.prefix + filled("/models/{model}:countTokens", deployment.model)
-            body = render_gemini(request, target, losses)
+            return render_gemini(request, target, losses), losses
         case _:
             whole = DIALECTS[RESPONSES].render_request(request, target, losses)
-            path, body = "/responses/input_tokens", {name: value for name, value in whole.items() if name not in _GENERATED}
-    losses.check(allowed=inbound.lossy)
-    return Count(inbound, target.dialect, path=path, body=body, losses=losses)
+            return {name: value for name, value in whole.items() if name not in _GENERATED}, losses
+
+
+def _path(dialect: str, deployment: Deployment) -> str:
+    if dialect == GEMINI:
+        return deployment.prefix + filled("/models/{model}:countTokens", deployment.model)
+    return "/messages/count_tokens" if dialect == MESSAGES else "/responses/input_tokens"

@@ -68,6 +68,9 @@ CODES = {
     "invalid": "invalid_prompt",
     "permission": "permission_denied",
 }
+DECIDING = frozenset({"context_length", "rate_limit", "quota", "overloaded"})
+"""Kinds by whose code callers decide what to do next (Codex: to shorten, to wait, to give up): it is always one of OpenAI's."""
+
 TYPES = {
     "rate_limit": "rate_limit_error",
     "quota": "insufficient_quota",
@@ -132,7 +135,13 @@ def _kind_of_status(status: int) -> str:
 
 def code_of(failure: Failure) -> str:
     """In a response's error, where clients look at nothing else."""
-    return failure.code or CODES.get(failure.kind, "server_error")
+    return _told_code(failure) or "server_error"
+
+
+def _told_code(failure: Failure) -> str | None:
+    if failure.kind in DECIDING and failure.code not in BY_CODE:
+        return CODES[failure.kind]
+    return failure.code or CODES.get(failure.kind)
 
 
 def render_error(failure: Failure, request_id: str) -> bytes:
@@ -141,7 +150,7 @@ def render_error(failure: Failure, request_id: str) -> bytes:
         "message": failure.message,
         "type": kind,
         "param": failure.param,
-        "code": failure.code or CODES.get(failure.kind),
+        "code": _told_code(failure),
         "request_id": request_id,
     }
     return msgspec.json.encode({"error": inner})
