@@ -133,6 +133,7 @@ class ModelCall(Call):
         inbound = self._inbound
         translation: Translation | None = None
         if inbound.endpoint.wire in deployment.wires and not inbound.sealed:
+            _names_no_other_model(deployment, inbound)
             headers = inbound.forwarded()
             path = deployment.prefix + filled(inbound.path, deployment.model)
             body, query = inbound.rewritten(deployment.model), inbound.query()
@@ -187,6 +188,17 @@ class ModelCall(Call):
         if snapshot.llm is not self.snapshot.llm and not any(record.name == self.model for record in snapshot.llm.models):
             return False
         return f"model:{self.model}" in self.allowed(snapshot)
+
+
+_OTHER_MODELS = {"openrouter": ("models", "preset", "route")}
+"""By vendor, members by which a body asks for other models than the one that it names: ones that nobody granted or priced."""
+
+
+def _names_no_other_model(deployment: Deployment, inbound: Inbound) -> None:
+    for name in _OTHER_MODELS.get(deployment.facts.slug, ()):
+        if name in inbound.fields:
+            text = f"The field {name} would have another model answer than the one that was granted. The house has fallbacks of its own."
+            raise BadRequest(text, param=name, code="other_model")
 
 
 def _passes(name: str) -> bool:
