@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llmgateway.proxy.conversation.parts import Image, Text, ToolCall, ToolResult
+from llmgateway.proxy.conversation.parts import Cache, Image, Text, ToolCall, ToolResult
 from llmgateway.proxy.conversation.request import ASSISTANT, USER, Message, Request, Thinking, Tool, ToolChoice
 from llmgateway.proxy.dialects.table import DIALECTS
 from llmgateway.proxy.providers import VENDORS
@@ -118,3 +118,22 @@ def test_the_caller_reads_what_was_told_in_other_words(wired_house: House, provi
     assert answer.status_code == 200, answer.text
     assert answer.headers["x-customhouse-dropped"] == "messages[2].content[0].is_error, messages[2].content[0]"
     assert [message["role"] for message in provider.last.json["messages"]] == ["user", "assistant", "tool", "user"]
+
+
+@pytest.mark.parametrize(("model", "kept"), [("gpt-5.6-sol", True), ("gpt-6", True), ("gpt-5.2", False), ("gpt-4.1", False)])
+@pytest.mark.parametrize("wire", [CHAT, RESPONSES])
+def test_marks_of_a_cached_prompt_reach_those_of_openai_s_models_that_take_them(wire: str, model: str, kept: bool) -> None:
+    marked = Text(text="A long document.", cache=Cache(), at="messages[0].content[0]")
+    request = Request(model="m", messages=[Message(role=USER, parts=[marked, Text(text="So?")], at="messages[0]")])
+    written = write(request, TARGETS[wire]._replace(model=model))
+    assert (written.losses.fields, written.losses.hints) == ([], [] if kept else ["messages[0].content[0].cache_control"])
+    (told,) = written.body["messages" if wire == CHAT else "input"]
+    marks = [piece.get("prompt_cache_breakpoint") for piece in told["content"]]
+    assert marks == [{"mode": "explicit"} if kept else None, None]
+
+
+def test_a_mark_on_a_result_stands_behind_its_text() -> None:
+    result = ToolResult(call_id="c1", name="map", content=[Text(text="Here.")], cache=Cache(), at="messages[2].content[0]")
+    written = write(asked(result), TARGETS[CHAT]._replace(model="gpt-5.6"))
+    assert written.losses.hints == []
+    assert written.body["messages"][-1]["content"] == [{"type": "text", "text": "Here.", "prompt_cache_breakpoint": {"mode": "explicit"}}]

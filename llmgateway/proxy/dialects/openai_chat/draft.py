@@ -6,8 +6,9 @@ import hashlib
 import re
 
 from llmgateway.proxy.conversation.losses import Losses
-from llmgateway.proxy.conversation.parts import AnyPart, Cache, Json
+from llmgateway.proxy.conversation.parts import AnyPart, Audio, Cache, File, Image, Json, Text
 from llmgateway.proxy.conversation.request import Request, Tool
+from llmgateway.proxy.dialects.breakpoints import takes_breakpoints
 from llmgateway.proxy.dialects.dialect import Target
 from llmgateway.proxy.dialects.openai_chat.names import OPENAI, is_own
 
@@ -60,11 +61,18 @@ class Draft:
             return made
         if "cache" in self.target.facts.adds:
             made["cache_control"] = control(item.cache)
-        elif self.openai and self.own and "prompt_cache_options" in self.request.hints and not isinstance(item, Tool):
+        elif self.breakpoints and isinstance(item, Text | Image | Audio | File):
             made["prompt_cache_breakpoint"] = {"mode": "explicit"}
         else:
             self.losses.hint(f"{item.at}.cache_control")
         return made
+
+    @property
+    def breakpoints(self) -> bool:
+        """Whether pieces of content may be marked as the end of a cached prompt."""
+        if self.own:
+            return self.openai and "prompt_cache_options" in self.request.hints
+        return takes_breakpoints(self.target)
 
     def call_id(self, id_: str) -> str:
         """The id of a call as the vendor takes it: the same for a call and its result."""

@@ -69,7 +69,7 @@ def _result(draft: Draft, part: ToolResult) -> Made:
         draft.losses.hint(f"{part.at}.is_error")
     texts = texts_of(part)
     made: Made = {"role": "tool", "tool_call_id": draft.call_id(part.call_id), "content": content(draft, texts)}
-    if part.cache is not None and texts and "cache" in draft.target.facts.adds:
+    if part.cache is not None and texts and ("cache" in draft.target.facts.adds or draft.breakpoints):
         marked = Text(text="", cache=part.cache, at=part.at)
         if isinstance(made["content"], str):
             made["content"] = [{"type": "text", "text": made["content"]}]

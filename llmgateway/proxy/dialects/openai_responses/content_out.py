@@ -6,6 +6,7 @@ import base64
 
 from llmgateway.proxy.conversation.losses import Losses
 from llmgateway.proxy.conversation.parts import AnyPart, Audio, Cache, File, Image, Json, Refused, Special, Text
+from llmgateway.proxy.dialects.breakpoints import takes_breakpoints
 from llmgateway.proxy.dialects.dialect import Target
 from llmgateway.proxy.dialects.openai_responses.citations import annotation
 from llmgateway.proxy.dialects.openai_responses.content_in import LONG_CACHE, SOUNDS
@@ -121,7 +122,8 @@ class ContentWriter:
     def _mark(self, value: dict[str, Json], cache: Cache | None, at: str) -> None:
         if cache is None:
             return
-        if not self.own.own or value["type"] not in ("input_text", "input_image", "input_file"):
+        taken = self.own.own or takes_breakpoints(self._target)
+        if not taken or value["type"] not in ("input_text", "input_image", "input_file"):
             self._losses.hint(f"{at}.cache_control")
             return
         mark = {"mode": "explicit"} if cache.ttl == "5m" else {"mode": "explicit", "ttl": LONG_CACHE}
