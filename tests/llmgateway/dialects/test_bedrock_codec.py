@@ -84,9 +84,9 @@ def test_what_converse_can_say_of_a_request_is_read_back_the_same(request: Reque
 
     back = DIALECT.parse_request(body, request.model, request.stream)
 
-    assert lost.hints == []
+    assert lost.fields == []
     needs_tools = not request.tools and any(isinstance(part, ToolCall) for part in told_parts(request))
-    assert lost.fields == (["tools"] if needs_tools else [])
+    assert lost.hints == (["tools"] if needs_tools else [])
     if needs_tools:
         back.tools = []
     for result in (part for part in told_parts(request) if isinstance(part, ToolResult)):

@@ -82,7 +82,6 @@ def said(*parts: AnyPart, role: str = USER) -> Request:
         ({"audio": AudioOut("alloy", "wav")}, "audio"),
         ({"format": Format("json")}, "response_format"),
         ({"extra": {"best_of": 2}}, "best_of"),
-        ({"tools": [NOW], "parallel_tools": False}, "parallel_tools"),
         ({"tools": [Tool(name="a.b", at="tools[0]")]}, "tools[0]"),
         ({"tools": [Tool(name="patch", custom=True, at="tools[0]")]}, "tools[0]"),
         ({"tools": [VendorTool(vendor="anthropic", kind="web_search", raw={}, at="tools[0]")]}, "tools[0]"),
@@ -111,6 +110,11 @@ def test_a_slot_without_a_place_is_refused_by_its_callers_name(slots: dict[str, 
 def test_what_asks_for_nothing_is_no_loss(slots: dict[str, Any]) -> None:
     _, losses = write(asked(**slots))
     assert (losses.fields, losses.hints) == ([], [])
+
+
+def test_that_calls_are_made_one_by_one_is_only_hinted_at() -> None:
+    _, losses = write(asked(tools=[NOW], parallel_tools=False))
+    assert (losses.fields, losses.hints) == ([], ["parallel_tools"])
 
 
 @pytest.mark.parametrize(
@@ -239,7 +243,7 @@ def test_tools_that_must_not_be_called_are_left_out_unless_some_were() -> None:
 
 def test_a_conversation_with_calls_that_offers_no_tools_is_refused_and_goes_on_with_theirs_where_that_is_allowed() -> None:
     body, losses = write(said(ToolCall(id="1", name="now", arguments="{}"), role=ASSISTANT))
-    assert losses.fields == ["tools"]
+    assert (losses.fields, losses.hints) == ([], ["tools"])
     assert [tool["toolSpec"]["name"] for tool in body["toolConfig"]["tools"]] == ["now"]
 
 

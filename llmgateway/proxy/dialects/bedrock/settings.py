@@ -21,7 +21,8 @@ from llmgateway.proxy.dialects.unsaid import drop_others, drop_unwritten, said
 
 Mark = Callable[[Cache | None, str], list[Json]]
 
-WRITTEN = frozenset({"max_output", "temperature", "top_p", "stop", "top_k", "thinking", "format", "tool_choice", "service_tier", "cache"})
+_ASKED = {"max_output", "temperature", "top_p", "stop", "top_k", "thinking", "format"}
+WRITTEN = frozenset(_ASKED | {"tool_choice", "parallel_tools", "service_tier", "cache"})
 CONFIG = (("max_output", "maxTokens"), ("temperature", "temperature"), ("top_p", "topP"), ("stop", "stopSequences"))
 TIERS = ("priority", "default", "flex", "reserved")
 MODEL_FIELDS = "additionalModelRequestFields"
@@ -44,6 +45,8 @@ def write_settings(request: Request, target: Target, losses: Losses) -> dict[str
     written = WRITTEN - target.facts.lacks
     drop_unwritten(request, losses, written=written)
     drop_others(request, losses, own=OWN)
+    if said(request, "parallel_tools"):
+        losses.hint(request.field("parallel_tools"))
     body: dict[str, Json] = {}
     fields = _own(request, body)
     claude = _model_fields(request, target, losses)
@@ -117,7 +120,7 @@ def _format(request: Request, losses: Losses) -> dict[str, Json]:
 
 def write_tools(request: Request, mark: Mark, losses: Losses) -> dict[str, Json]:
     """Nothing where no tool may be called and none was: then the model need not know of them. Where calls stand in the
-    conversation, Bedrock insists on tools."""
+    conversation, Bedrock insists on tools: those that were called are named again, for a caller that only wants a summary of it."""
     called = sorted({part.name for message in request.messages for part in message.parts if isinstance(part, ToolCall)})
     if request.tool_choice is not None and request.tool_choice.mode == "none" and not called:
         return {}
@@ -130,7 +133,7 @@ def write_tools(request: Request, mark: Mark, losses: Losses) -> dict[str, Json]
         else:
             losses.drop(tool.at, f"it is a tool that {tool.vendor} runs")
     if not tools and called:
-        losses.drop(request.field("tools"), "a conversation with tool calls must offer tools")
+        losses.hint(request.field("tools"))
         return {"tools": [_spec(Tool(name=name)) for name in called if TOOL_NAME.fullmatch(name)]}
     if not tools:
         return {}
