@@ -11,7 +11,7 @@ from tests.fakes.house import House
 from tests.fakes.provider import Provider, said
 from tests.llmgateway.agents import claude_code as as_claude
 from tests.llmgateway.agents import codex as as_codex
-from tests.llmgateway.agents.acting import VENDORS, Vendors
+from tests.llmgateway.agents.acting import VENDORS, Steps, Vendors
 from tests.llmgateway.agents.claude_code import BETAS, HEADERS, ClaudeCode
 from tests.llmgateway.agents.codex import Codex
 from tests.llmgateway.agents.conftest import model_of
@@ -141,3 +141,21 @@ def test_claude_codes_tokens_are_counted_by_the_vendor(vendor: str, house: House
 
     assert (told.status_code, told.json()["input_tokens"]) == (200, 321)
     assert provider.last.path == path
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_codex_has_a_conversation_summed_up_without_tools(vendor: str, vendors: Vendors, provider: Provider, codex: Codex) -> None:
+    lane = vendors.lane(vendor, as_codex.NAMES, steps=4)
+    items, tools = as_codex.opening(), Steps(as_codex.NAMES)
+    for _ in range(4):
+        said_now = codex.ask(model_of(vendor), items)
+        items += said_now
+        items += [as_codex.result(call, tools) for call in said_now if call["type"].endswith("_call")]
+    ask = as_codex.told("user", "Sum up what was done so far.", "msg_e")
+    summary = codex.ask(model_of(vendor), [*items, ask], tools=[], parallel_tool_calls=False)
+
+    # Bedrock insists on tools where some were called.
+    assert [part["text"] for item in summary for part in item["content"]] == [lane.last_words if vendor == "bedrock" else "A title"]
+    for word in ("first 0", "patched 1", "fails 2", "Sum up what was done so far."):
+        assert word in provider.last.body.decode()
+    assert lane.found == []
