@@ -71,6 +71,7 @@ def codex(program: str, url: str, model: str, home: Path, own: bool) -> tuple[li
 TOOLS = (
     Tool("claude-code", "claude", "@anthropic-ai/claude-code", "anthropic", "claude-opus-4-8", work.CLAUDE_CODE, claude_code),
     Tool("codex", "codex", "@openai/codex", "openai", "gpt-5.5", work.CODEX, codex),
+    Tool("codex-programs", "codex", "@openai/codex", "openai", "gpt-6.2-sol", work.CODEX_PROGRAMS, codex),
 )
 
 

@@ -67,14 +67,15 @@ class Lane:
                 self.found.append("it was asked on after the end")
             return Turn("", "", self.last_words, used=self._count(number))
         planned = self.task.step(number)
-        self.found += [f"step {number}: {one.name} is not on offer" for one in planned if one.name not in offered]
+        names = [next((name for name in offered if name in (one.name, f"functions__{one.name}")), "") for one in planned]
+        self.found += [f"step {number}: {one.name} is not on offer" for one, name in zip(planned, names, strict=True) if not name]
         calls = tuple(
             Call(
                 self.wire.call_id(number, place),
-                one.name,
+                name,
                 {"input": one.arguments} if isinstance(one.arguments, str) and not self.wire.CUSTOMS else one.arguments,
             )
-            for place, one in enumerate(planned)
+            for place, (one, name) in enumerate(zip(planned, names, strict=True))
         )
         said = f"Step {number}: „schön“ 你好." if number % 2 else ""
         return Turn(thought, proof, said, calls, tuple(one.expected for one in planned), self._count(number))
