@@ -11,7 +11,7 @@ from dataplane.errors import Garbled, HouseError, UpstreamFailed
 from dataplane.upstream import MAX_ANSWER
 from llmgateway.proxy.conversation.answer import Answer, Failure
 from llmgateway.proxy.conversation.customs import CustomStream, answer_as_customs
-from llmgateway.proxy.conversation.events import Beat, Begin, Delta, Done, Event, Failed, Used, unfold
+from llmgateway.proxy.conversation.events import Beat, Begin, Delta, Done, Event, Failed, Open, Used, unfold
 from llmgateway.proxy.dialects.dialect import Unreadable
 from llmgateway.proxy.dialects.endpoint import UNREADABLE
 from llmgateway.proxy.translation.base import ACCOUNT_REFUSED, account_refused
@@ -24,6 +24,9 @@ KEPT = 64 * 1024
 
 BYTES_PER_TOKEN = 4
 """For what a whole answer came to where its provider does not say so."""
+
+MOST_PARTS = 2000
+"""Of a stream, each looked at beside those before it. No model says anything in so many."""
 
 _STATUSES = {400: "invalid", 402: "quota", 404: "not_found", 413: "too_large", 429: "rate_limit", 503: "overloaded", 504: "timeout"}
 
@@ -39,7 +42,20 @@ class TranslatingMeter(Meter):
     """Nothing is written before the first event that says something, so that an error told in its place is a refusal with
     a status, and another deployment may be tried."""
 
-    __slots__ = ("_begun", "_customs", "_deltas", "_held", "_raw", "_reader", "_size", "_translation", "_usage", "_writer", "beat")
+    __slots__ = (
+        "_begun",
+        "_customs",
+        "_deltas",
+        "_held",
+        "_parts",
+        "_raw",
+        "_reader",
+        "_size",
+        "_translation",
+        "_usage",
+        "_writer",
+        "beat",
+    )
 
     def __init__(self, translation: Generation) -> None:
         super().__init__()
@@ -52,7 +68,7 @@ class TranslatingMeter(Meter):
         self._begun = False
         self._deltas = 0
         self._raw = b""
-        self._size = 0
+        self._size = self._parts = 0
         self.beat = translation.beat
 
     # -- whole
@@ -129,6 +145,10 @@ class TranslatingMeter(Meter):
                 self._deltas += 1
             case Failed():
                 self.failed = True
+            case Open():
+                self._parts += 1
+                if self._parts > MOST_PARTS:
+                    raise UpstreamFailed(f"The upstream's answer has more than {MOST_PARTS} parts.", code="upstream_answer_too_large")
             case Done():
                 self.complete = True
             case _:

@@ -167,3 +167,14 @@ def test_a_token_that_can_not_be_had_costs_nothing_and_is_asked_for_again(
     assert house.post(CHAT).status_code == 200
     assert provider.last.header("authorization") == "Bearer ya29.token"
     assert house.settled().outcome == "ok"
+
+
+def test_a_stream_of_very_many_parts_is_ended(house: House, provider: Provider, provider_url: str) -> None:
+    at(house, provider_url, "gemini")
+    parts = [{"text": "x"}, {"text": "y", "thought": True}] * 2_000
+    provider.then(streamed(b"data: " + json.dumps({"candidates": [{"content": {"parts": parts}}]}).encode() + b"\n\n"))
+    answer = house.post(CHAT, stream=True)
+    assert (answer.status_code, refusal(CHAT, answer).code) == (502, "upstream_answer_too_large")
+    settled = house.settled()
+    assert (settled.outcome, settled.estimated) == ("error", True)
+    assert settled.usage["output"] > 0
