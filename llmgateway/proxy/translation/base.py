@@ -55,6 +55,11 @@ class Translation:
         self.dropped = dropped
         self.headers = headers or []
 
+    def leave_out(self, names: list[str]) -> None:
+        """Further things that the caller is told to be missing."""
+        if names:
+            self.dropped = ", ".join((self.dropped, *names) if self.dropped else names)
+
     def meter(self) -> Meter:
         raise NotImplementedError
 

@@ -12,6 +12,7 @@ from dataplane.upstream import MAX_ANSWER
 from llmgateway.proxy.conversation.answer import Answer, Failure
 from llmgateway.proxy.conversation.customs import CustomStream, answer_as_customs
 from llmgateway.proxy.conversation.events import Beat, Begin, Delta, Done, Event, Failed, Open, Used, unfold
+from llmgateway.proxy.conversation.parts import Special
 from llmgateway.proxy.dialects.dialect import Unreadable
 from llmgateway.proxy.dialects.endpoint import UNREADABLE
 from llmgateway.proxy.translation.base import ACCOUNT_REFUSED, account_refused
@@ -84,6 +85,7 @@ class TranslatingMeter(Meter):
         if not any(candidate.parts or candidate.stop for candidate in answer.candidates):
             raise Garbled("The upstream's answer says nothing and has not ended.", raw=body)
         answer = answer_as_customs(translation.customs, answer)
+        translation.leave_out(_unsaid(answer, translation.caller.name))
         self._usage = answer.usage
         self._deltas = len(body) // BYTES_PER_TOKEN
         self.complete = True
@@ -184,6 +186,12 @@ def _refusal(failure: Failure) -> UpstreamFailed:
         return account_refused()
     status = failure.status if 400 <= failure.status <= 599 else 502
     return Refusing(failure.message, code=failure.code or None, status=status)
+
+
+def _unsaid(answer: Answer, caller: str) -> list[str]:
+    """What a vendor's own tools put into an answer that another dialect has no words for."""
+    parts = (part for candidate in answer.candidates for part in candidate.parts)
+    return list(dict.fromkeys(f"answer.{part.kind}" for part in parts if isinstance(part, Special) and part.vendor != caller))
 
 
 def _short(error: Exception) -> str:
