@@ -377,3 +377,20 @@ def _unnamed(part: Any) -> dict[str, Json]:
     if isinstance(part, ToolResult):
         return {"name": "", "content": [msgspec.structs.replace(content, at="") for content in part.content]}
     return {}
+
+
+def test_tools_that_the_input_offers_are_tools_and_go_back_where_they_stood() -> None:
+    function = {"type": "function", "name": "run", "parameters": {"type": "object", "properties": {}}, "strict": False}
+    grouped = {"type": "namespace", "name": "functions", "description": "All.", "tools": [{"type": "custom", "name": "exec"}]}
+    search = {"type": "tool_search", "execution": "client", "description": "Finds tools.", "parameters": {"type": "object"}}
+    added = {"type": "additional_tools", "id": "at_1", "role": "developer", "tools": [function, grouped]}
+    call = {"type": "custom_tool_call", "call_id": "c", "name": "exec", "namespace": "functions", "input": "x"}
+    body = {"model": "m", "input": [added, {"role": "user", "content": "Hi"}, call], "tools": [function, search]}
+    request = parsed(body)
+
+    assert [tool.name for tool in request.tools if isinstance(tool, Tool)] == ["run", "run", "functions__exec"]
+    assert request.messages[1].parts[0].name == "functions__exec"
+    assert request.hints == {"tools[1]": search, "input[0]": added}
+    back, losses = rendered(request)
+    assert (back["input"], back["tools"]) == (body["input"], body["tools"])
+    assert (losses.fields, losses.hints) == ([], [])
