@@ -73,9 +73,10 @@ class Relay:
         await self._pump(out)
 
     async def _first(self) -> bytes:
-        """What the caller gets of the first events. Comments are none: they are held back until there is one, or too many."""
-        out = b""
-        while not out or (len(out) < MOST_COMMENTS and _only_comments(out)):
+        """What the caller gets of the first events. Where the house gives signs of life itself, comments are none: they are held
+        back until there is an event, or too many of them."""
+        out, most = b"", MOST_COMMENTS if self._meter.beat else 0
+        while not out or (len(out) < most and _only_comments(out)):
             data = await self._answer.chunk()
             if data is None:
                 out += self._meter.finish()

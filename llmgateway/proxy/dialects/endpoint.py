@@ -36,6 +36,9 @@ def refuse_garbled(body: bytes, error: Exception) -> None:
         raise Garbled("The upstream's answer is not valid JSON.", raw=body) from error
 
 
+ANSWERED_BYTES_PER_TOKEN = 4
+"""Of a whole answer that does not say what was used: from above, for its JSON is counted too."""
+
 _json = msgspec.json.Decoder(msgspec.Raw)
 
 

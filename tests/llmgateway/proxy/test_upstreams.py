@@ -251,6 +251,16 @@ def test_usage_of_a_wrong_shape_never_harms_the_call(usage: Any, house: House, p
     assert all(count >= 0 for count in event.usage.values())
 
 
+@pytest.mark.parametrize("call", [CHAT, *STREAMED[1:]], ids=lambda call: call.name)
+def test_an_answer_that_does_not_say_what_was_used_is_estimated_by_its_size(call: Call, house: House, provider: Provider) -> None:
+    silent = {name: value for name, value in call.answer.items() if name != "usage"}
+    provider.then(said({**silent, "padding": "x" * 4000}))
+    assert house.post(call).status_code == 200
+    event = house.settled()
+    assert event.estimated
+    assert 1000 <= event.usage["output"] <= 1500
+
+
 def test_messages_are_sent_with_a_version_even_when_the_caller_names_none(house: House, provider: Provider) -> None:
     provider.then(said(MESSAGES.answer))
     answer = house.http.post(MESSAGES.path, json=MESSAGES.body, headers={"x-api-key": house.key})

@@ -8,6 +8,7 @@ from dataplane.call import Meter, Usage
 from dataplane.errors import HouseError
 from dataplane.sse import Splitter, data_of, event, events
 from llmgateway.proxy.dialects.endpoint import (
+    ANSWERED_BYTES_PER_TOKEN,
     COUNT,
     FORWARDED,
     GENERATE,
@@ -58,6 +59,8 @@ class MessagesMeter(Meter):
         except UNREADABLE as error:
             refuse_garbled(body, error)
             self._complete = False
+        if not self._complete:
+            self._deltas = len(body) // ANSWERED_BYTES_PER_TOKEN
         return body
 
     def feed(self, data: bytes) -> bytes:
@@ -96,7 +99,7 @@ class MessagesMeter(Meter):
 
     def partial(self) -> Usage:
         if self._known is None:
-            return {}
+            return {"output": self._deltas} if self._deltas else {}
         return {**from_messages(self._known), "output": max(self._deltas, self._known.output_tokens or 0)}
 
     def broken(self, error: HouseError, request_id: str) -> bytes:

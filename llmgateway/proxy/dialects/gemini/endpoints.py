@@ -10,7 +10,7 @@ from dataplane.errors import BadRequest
 from llmgateway.proxy.body import MAX_INTEGER, Fields
 from llmgateway.proxy.dialects.endpoint import COUNT, EMBED, FORWARDED, GENERATE, Bounds, Endpoint, FreeMeter, headers
 from llmgateway.proxy.dialects.gemini.errors import gemini
-from llmgateway.proxy.dialects.gemini.meter import GeminiMeter
+from llmgateway.proxy.dialects.gemini.meter import GeminiMeter, VectorsMeter
 
 _FORWARDED = (*FORWARDED, *headers("x-goog-api-client"))
 
@@ -113,7 +113,7 @@ EMBED_CONTENT = Endpoint(
     path="/models/{model}:embedContent",
     content=("content", ("object", "string")),
     rename=rename_one,
-    meter=lambda injected: GeminiMeter(),
+    meter=lambda injected: VectorsMeter(),
     refuse=gemini,
     streams=False,
     has_output=False,

@@ -13,7 +13,7 @@ import msgspec
 from dataplane.call import Meter, Usage
 from dataplane.errors import HouseError, UpstreamFailed
 from dataplane.sse import MAX_EVENT, Splitter, data_of, event, events
-from llmgateway.proxy.dialects.endpoint import UNREADABLE, refuse_garbled
+from llmgateway.proxy.dialects.endpoint import ANSWERED_BYTES_PER_TOKEN, UNREADABLE, refuse_garbled
 from llmgateway.proxy.dialects.gemini.errors import gemini_object
 from llmgateway.proxy.dialects.gemini.usage import GeminiUsage, from_gemini
 
@@ -140,6 +140,8 @@ class GeminiMeter(Meter):
         except UNREADABLE as error:
             refuse_garbled(body, error)
         self._final = True
+        if self.usage() is None:
+            self._chunks = len(body) // ANSWERED_BYTES_PER_TOKEN
         return body
 
     def feed(self, data: bytes) -> bytes:
@@ -212,3 +214,12 @@ class GeminiMeter(Meter):
         if self._elements.closed:
             return b""
         return (b"[" if self._elements.empty else b",\r\n") + body + b"]"
+
+
+class VectorsMeter(GeminiMeter):
+    """Of an answer that is vectors, whose size says nothing about tokens."""
+
+    __slots__ = ()
+
+    def partial(self) -> Usage:
+        return {}

@@ -13,6 +13,7 @@ from dataplane.errors import BadRequest, HouseError
 from dataplane.sse import Splitter, data_of, event, events
 from llmgateway.proxy.body import Fields
 from llmgateway.proxy.dialects.endpoint import (
+    ANSWERED_BYTES_PER_TOKEN,
     EMBED,
     FORWARDED,
     GENERATE,
@@ -83,6 +84,8 @@ class ChatMeter(Meter):
         except UNREADABLE as error:
             refuse_garbled(body, error)
             self._last = None
+        if self.usage() is None:
+            self._deltas = len(body) // ANSWERED_BYTES_PER_TOKEN
         return body
 
     def feed(self, data: bytes) -> bytes:
@@ -129,6 +132,15 @@ class ChatMeter(Meter):
         return event(openai_object(error, request_id))
 
 
+class VectorsMeter(ChatMeter):
+    """Of an answer that is vectors, whose size says nothing about tokens."""
+
+    __slots__ = ()
+
+    def partial(self) -> Usage:
+        return {}
+
+
 CHAT = Endpoint(
     wire="openai-chat",
     operation=GENERATE,
@@ -147,7 +159,7 @@ EMBEDDINGS = Endpoint(
     operation=EMBED,
     path="/embeddings",
     content=("input", ("string", "array")),
-    meter=ChatMeter,
+    meter=VectorsMeter,
     refuse=openai,
     streams=False,
     has_output=False,

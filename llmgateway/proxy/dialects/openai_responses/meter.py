@@ -7,7 +7,7 @@ import msgspec
 from dataplane.call import Meter, Usage
 from dataplane.errors import HouseError
 from dataplane.sse import Splitter, data_of, event, events
-from llmgateway.proxy.dialects.endpoint import GENERATE, UNREADABLE, Endpoint, flat_bounds, refuse_garbled
+from llmgateway.proxy.dialects.endpoint import ANSWERED_BYTES_PER_TOKEN, GENERATE, UNREADABLE, Endpoint, flat_bounds, refuse_garbled
 from llmgateway.proxy.dialects.errors import openai
 from llmgateway.proxy.dialects.openai_chat.meter import OPENAI_FORWARDED
 from llmgateway.proxy.usage import ResponsesUsage, from_responses
@@ -15,8 +15,13 @@ from llmgateway.proxy.usage import ResponsesUsage, from_responses
 TERMINAL = (b"response.completed", b"response.incomplete", b"response.failed")
 
 
+UNDER_WAY = ("queued", "in_progress")
+"""Of a response that is made in the background: nothing of it is told yet."""
+
+
 class _Answer(msgspec.Struct):
     usage: ResponsesUsage | None = None
+    status: str | None = None
 
 
 class _Event(msgspec.Struct):
@@ -40,11 +45,15 @@ class ResponsesMeter(Meter):
         self._deltas = 0
 
     def whole(self, body: bytes) -> bytes:
+        status: str | None = None
         try:
-            self._last = _answers.decode(body).usage
+            answer = _answers.decode(body)
+            self._last, status = answer.usage, answer.status
         except UNREADABLE as error:
             refuse_garbled(body, error)
             self._last = None
+        if self.usage() is None and status not in UNDER_WAY:
+            self._deltas = 2 * len(body) // ANSWERED_BYTES_PER_TOKEN
         return body
 
     def feed(self, data: bytes) -> bytes:
