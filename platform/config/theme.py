@@ -40,7 +40,7 @@ def may_see(request: HttpRequest, app: str, model: str) -> bool:
 
 def on_models(request: HttpRequest) -> bool:
     """The playground has an entry of its own, though it lies below the models."""
-    return request.path.startswith(reverse("admin:llmgateway_model_changelist")) and "/playground/" not in request.path
+    return request.path.startswith(_address("admin:llmgateway_model_changelist")) and "/playground/" not in request.path
 
 
 def waiting_reviews(request: HttpRequest) -> int | None:

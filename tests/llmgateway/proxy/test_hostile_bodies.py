@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
+import threading
 from typing import Any
 
 import pytest
 
+from llmgateway.proxy import call as model_call
+from llmgateway.proxy.translation import translate
 from tests.fakes import answers
 from tests.fakes.dialects import CHAT, HELLO, MESSAGES, RESPONSES, refusal
 from tests.fakes.house import House
@@ -116,25 +117,19 @@ def test_a_seal_that_a_caller_forged_reaches_no_provider(house: House, provider:
         assert house.post(MESSAGES, messages=messages).status_code in (200, 400)
 
 
-async def test_large_bodies_of_small_parts_leave_others_their_turn(house: House, provider: Provider) -> None:
-    """Read and written beside the event loop: none of its turns waits for the whole of them."""
-    turns = [message for _ in range(9_000) for message in ({"role": "user", "content": "x"}, {"role": "system", "content": "y"})]
-    body = json.dumps({"model": "gpt", "messages": turns}).encode()
-    assert len(body) < 1_000_000
-    longest, done = 0.0, asyncio.Event()
+@pytest.mark.parametrize(("parts", "beside"), [(3, False), (9_000, True)])
+def test_large_bodies_are_read_and_written_beside_the_event_loop(
+    parts: int, beside: bool, house: House, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others have their turn meanwhile; a small body is not worth a thread."""
+    turns = [message for _ in range(parts) for message in ({"role": "user", "content": "x"}, {"role": "system", "content": "y"})]
+    threads: list[str] = []
 
-    async def watch() -> None:
-        nonlocal longest
-        last = time.perf_counter()
-        while not done.is_set():
-            await asyncio.sleep(0)
-            now = time.perf_counter()
-            longest, last = max(longest, now - last), now
+    def seen(inbound: Any, deployment: Any) -> Any:
+        threads.append(threading.current_thread().name)
+        return translate(inbound, deployment)
 
-    async with house.bare_client() as client:
-        watching = asyncio.create_task(watch())
-        answer = await client.post(CHAT.path, content=body, headers=CHAT.headers(house.key))
-        done.set()
-        await watching
-    assert answer.status_code == 200
-    assert longest < 1.0
+    monkeypatch.setattr(model_call, "translate", seen)
+    assert house.post(CHAT, model="gpt", messages=turns).status_code == 200
+    assert threads
+    assert all(name.startswith("asyncio_") == beside for name in threads)

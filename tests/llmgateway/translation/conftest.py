@@ -31,9 +31,10 @@ def provider(wired_provider: tuple[Provider, str]) -> Provider:
     return wired_provider[0]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def wired_house(tmp_path_factory: pytest.TempPathFactory, wired_provider: tuple[Provider, str]) -> Iterator[House]:
-    """No vendor serves Responses alone: whoever is named after a wire dialect here is taken to speak only that one."""
+    """No vendor serves Responses alone: whoever is named after a wire dialect here is taken to speak only that one. Of a
+    module, so that the patch is undone before other tests of the process come."""
 
     def one_wire(*, vendor: str = "", **place: Any) -> Facts:
         facts = facts_of(vendor="", **place)
@@ -51,7 +52,7 @@ def wired_house(tmp_path_factory: pytest.TempPathFactory, wired_provider: tuple[
         yield house
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def clients(wired_house: House) -> Iterator[Clients]:
     opened = Clients(wired_house.url, wired_house.key)
     yield opened
