@@ -13,7 +13,6 @@ from llmgateway.proxy.conversation.request import Request, Tool
 
 SLOTS = (
     "tool_choice",
-    "parallel_tools",
     "max_output",
     "temperature",
     "top_p",
@@ -32,7 +31,7 @@ SLOTS = (
     "modalities",
     "audio",
 )
-HINTS = ("user", "service_tier", "cache", "cache_key", "verbosity", "prediction")
+HINTS = ("user", "service_tier", "cache", "cache_key", "verbosity", "prediction", "parallel_tools")
 """How an answer is made, or how wordy it is: the call is worth making without."""
 
 NEUTRAL: dict[str, tuple[object, ...]] = {
