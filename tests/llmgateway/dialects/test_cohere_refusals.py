@@ -75,7 +75,6 @@ def said(*parts: AnyPart, role: str = USER) -> Request:
         ({"seed": -1}, "seed"),
         ({"stop": list("abcdef")}, "stop"),
         ({"extra": {"raw_prompting": True}}, "raw_prompting"),
-        ({"tools": [NOW], "parallel_tools": False}, "parallel_tools"),
         ({"tools": [Tool(name="patch", custom=True, at="tools[0]")]}, "tools[0]"),
         ({"tools": [VendorTool(vendor="anthropic", kind="web_search", raw={}, at="tools[0]")]}, "tools[0]"),
         ({"tools": [NOW, THEN], "tool_choice": ToolChoice("tool", ["now"])}, "tool_choice"),
