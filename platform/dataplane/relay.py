@@ -97,18 +97,21 @@ class Relay:
     async def _pump(self, out: bytes) -> None:
         """A stream that breaks ends with an error of the caller's protocol, never in silence."""
         exchange, meter, answer = self._exchange, self._meter, self._answer
-        send = exchange.send
+        send, now = exchange.request.send, time.monotonic
         try:
-            await send({"type": "http.response.body", "body": out, "more_body": True})
+            await exchange.send({"type": "http.response.body", "body": out, "more_body": True})
             while (data := await answer.chunk()) is not None:
                 if out := meter.feed(data):
-                    if not _only_comments(out):
-                        self._last = time.monotonic()
                     if exchange.gone:
                         break
                     if self._beating is not None:
                         await self._quiet()
+                    # As `exchange.send` does it, without the coroutine: this is what every event comes through.
+                    exchange.sending_since = began = now()
+                    if not _only_comments(out):
+                        self._last = began
                     await send({"type": "http.response.body", "body": out, "more_body": True})
+                    exchange.sending_since = 0.0
             if exchange.gone:
                 self._attempt.settle("aborted", usage=await self.drained())
                 return

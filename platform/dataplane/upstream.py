@@ -12,7 +12,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import ConnectError, PyreqwestError
@@ -66,10 +66,9 @@ def _translate(error: PyreqwestError) -> Lost | TimedOut:
     return Lost("The upstream closed the connection before its answer was complete.", sent=True)
 
 
-def _heed_cancellation() -> None:
+def _heed_cancellation(task: asyncio.Task[Any] | None) -> None:
     """The library may hand out a result that was ready when the wait for it was cancelled. That is said here again, or
     a caller who left and a key that was revoked would be served on."""
-    task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
 
@@ -100,14 +99,16 @@ class Prepared:
 
 
 class Answer:
-    """An answer whose head has arrived. Always closed by who opened it; closing early closes the connection."""
+    """An answer whose head has arrived. Always closed by who opened it; closing early closes the connection. It is read by
+    the task that sent its request: asking anew which one that is would cost a sixth of what an event costs."""
 
-    __slots__ = ("_inflate", "_reader", "_request", "_response", "status")
+    __slots__ = ("_inflate", "_reader", "_request", "_response", "_task", "status")
 
     def __init__(self, request: StreamRequest, response: Response) -> None:
         self._request = request
         self._response = response
         self._reader = response.body_reader
+        self._task = asyncio.current_task()
         self.status = response.status
         self._inflate: Inflater | None = None
         encoding = self.header("content-encoding")
@@ -134,7 +135,7 @@ class Answer:
         try:
             while True:
                 part = await self._reader.read_chunk()
-                _heed_cancellation()
+                _heed_cancellation(self._task)
                 if part is None:
                     if self._inflate is not None:
                         self._inflate.finish()
@@ -168,7 +169,7 @@ class Answer:
             data = await self._reader.bytes()
         except PyreqwestError as error:
             raise _translate(error) from error
-        _heed_cancellation()
+        _heed_cancellation(self._task)
         return data.to_bytes()
 
     async def close(self) -> None:
@@ -250,7 +251,7 @@ class Upstream:
             tries += 1
             client = await self._connectable()
         try:
-            _heed_cancellation()
+            _heed_cancellation(asyncio.current_task())
             if 300 <= response.status < 400:
                 raise Lost("The upstream answered with a redirect, which the house does not follow.", sent=False)
             return Answer(request, response)
