@@ -43,13 +43,13 @@ SOURCES: Mapping[str, Source] = {
     "mistral": Source(("MISTRAL_API_KEY",), ("mistral-small-latest",)),
     "openrouter": Source(("OPENROUTER_API_KEY",), ("openai/gpt-4o-mini",)),
     "groq": Source(("GROQ_API_KEY",), ("llama-3.1-8b-instant",)),
-    "deepseek": Source(("DEEPSEEK_API_KEY",), ("deepseek-chat",)),
+    "deepseek": Source(("DEEPSEEK_API_KEY",), ("deepseek-flash", "deepseek-chat")),
     "x-ai": Source(("XAI_API_KEY",)),
     "cohere": Source(("COHERE_API_KEY", "CO_API_KEY")),
     "together": Source(("TOGETHER_API_KEY",)),
     "fireworks": Source(("FIREWORKS_API_KEY",)),
     "cerebras": Source(("CEREBRAS_API_KEY",), ("llama3.1-8b",)),
-    "perplexity": Source(("PERPLEXITY_API_KEY",), ("sonar",)),
+    "perplexity": Source(("PERPLEXITY_API_KEY",), ("perplexity/sonar", "sonar")),
     "moonshotai": Source(("MOONSHOT_API_KEY",)),
 }
 
