@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 import pytest
+from anthropic import Anthropic
+from google import genai
 from openai import OpenAI
 
 from tests.config.houses import Toured, environ, toured, wait_for
@@ -104,6 +106,22 @@ def test_the_openai_sdk_talks_to_the_house(house: Toured) -> None:
     text = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
     assert text == "This is the sandbox, not a model. You said: hello there"
     assert {model.id for model in sdk.models.list()} == {"sandbox-chat", "sandbox-embedding", "sandbox-messages"}
+
+
+@pytest.mark.parametrize("model", ["sandbox-chat", "sandbox-messages"])
+def test_the_tours_models_answer_in_every_dialect(model: str, house: Toured) -> None:
+    """One speaks OpenAI's dialect and one Anthropic's: whoever tries the house sees either answer to any client."""
+    base, key, said = house.tour["base_url"], house.tour["key"], "This is the sandbox, not a model."
+    with OpenAI(base_url=f"{base}/v1", api_key=key) as sdk:
+        assert sdk.responses.create(model=model, input="hello").output_text.startswith(said)
+    with Anthropic(base_url=base, api_key=key) as claude:
+        message = claude.messages.create(model=model, max_tokens=64, messages=[{"role": "user", "content": "hello"}])
+        assert message.content[0].type == "text"
+        assert message.content[0].text.startswith(said)
+        assert claude.messages.count_tokens(model=model, messages=[{"role": "user", "content": "hello"}]).input_tokens > 0
+    gemini = genai.Client(api_key=key, http_options={"base_url": base})
+    assert "".join(part.text or "" for part in gemini.models.generate_content_stream(model=model, contents="hello")).startswith(said)
+    gemini.close()
 
 
 def test_a_change_by_another_process_is_live_within_a_second(house: Toured, client: httpx.Client, tmp_path: Path) -> None:

@@ -177,6 +177,11 @@ async def listed(request: Request) -> Response:
     return JSONResponse({"object": "list", "data": data})
 
 
+async def counted(request: Request) -> Response:
+    body = _body(await request.body(), "model", "messages")
+    return JSONResponse({"input_tokens": tokens(text_of(body.get("system")) + text_of(body["messages"]))})
+
+
 async def listed_for_anthropic(request: Request) -> Response:
     data = [{"type": "model", "id": MODELS[0], "display_name": "Sandbox", "created_at": "2026-01-01T00:00:00Z"}]
     return JSONResponse({"data": data, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[0]})
@@ -194,5 +199,6 @@ ROUTES = [
     Route("/sandbox/openai/v1/embeddings", embeddings, methods=["POST"]),
     Route("/sandbox/openai/v1/models", listed),
     Route("/sandbox/anthropic/v1/messages", messages, methods=["POST"]),
+    Route("/sandbox/anthropic/v1/messages/count_tokens", counted, methods=["POST"]),
     Route("/sandbox/anthropic/v1/models", listed_for_anthropic),
 ]
