@@ -228,3 +228,15 @@ def test_granian_serves_the_whole_house_as_well(tmp_path: Path) -> None:
     with toured(tmp_path / "home", CUSTOMHOUSE_SERVER="granian") as house:
         assert "data: [DONE]" in bash(printed_commands(house)[0], tmp_path)
         assert house.process.stop() == 0
+
+
+def test_the_tours_admin_can_try_its_models_in_the_playground(house: Toured) -> None:
+    with httpx.Client(base_url=house.tour["base_url"], follow_redirects=True) as browser:
+        page = browser.get("/admin/login/")
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+        assert token is not None
+        login = {"username": house.tour["admin_user"], "password": house.tour["admin_password"], "csrfmiddlewaretoken": token.group(1)}
+        browser.post("/admin/login/", data=login, headers={"referer": f"{house.tour['base_url']}/admin/login/"})
+        shown = browser.get("/playground/").text
+    assert "sandbox-chat" in shown
+    assert "You may not use any model yet" not in shown

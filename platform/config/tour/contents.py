@@ -39,7 +39,7 @@ def _admin(state: State) -> None:
             password=state.admin_password,
             is_staff=True,
             is_superuser=True,
-            team=Team.objects.filter(parent__isnull=True).first(),
+            team=Team.objects.get(name=TEAM),  # whose models it can then try in the playground, on the team's budget
         )
     if not APIKey.objects.filter(owner=admin, name="tour", revoked_at__isnull=True).exists():
         actions.issue_key(actor=None, owner=admin, name="tour", secret=state.admin_key)
