@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dataplane.call import Meter, Usage
-from dataplane.errors import Garbled
 from llmgateway.proxy.conversation.demotion import demoted, instructions_inside
 from llmgateway.proxy.conversation.losses import Losses
 from llmgateway.proxy.conversation.parts import Json
@@ -17,7 +16,6 @@ from llmgateway.proxy.dialects.anthropic_messages.count import parse_count as pa
 from llmgateway.proxy.dialects.anthropic_messages.count import render_count as render_anthropic
 from llmgateway.proxy.dialects.anthropic_messages.meter import VERSION
 from llmgateway.proxy.dialects.dialect import Target, Unreadable
-from llmgateway.proxy.dialects.endpoint import UNREADABLE
 from llmgateway.proxy.dialects.gemini.count import count_answer as gemini_answer
 from llmgateway.proxy.dialects.gemini.count import parse_count as parse_gemini
 from llmgateway.proxy.dialects.gemini.count import parse_count_request
@@ -26,6 +24,7 @@ from llmgateway.proxy.dialects.table import DIALECTS
 from llmgateway.proxy.paths import filled
 from llmgateway.proxy.providers import GEMINI, MESSAGES, OPERATIONS, RESPONSES
 from llmgateway.proxy.translation.base import Translation, of_call
+from llmgateway.proxy.translation.whole import WholeMeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +38,7 @@ _GENERATED = ("stream", "stream_options", "max_output_tokens", "store", "include
 
 
 class Count(Translation):
-    __slots__ = ("_caller", "_read", "_request_id", "_target")
+    __slots__ = ("_caller", "_request_id", "_target")
 
     def __init__(self, inbound: Inbound, target: str, *, path: str, body: Json, losses: Losses) -> None:
         headers = [("anthropic-version", VERSION)] if target == MESSAGES else []
@@ -49,27 +48,13 @@ class Count(Translation):
         self._request_id = inbound.request.id
 
     def meter(self) -> Meter:
-        return _CountMeter(READERS[self._target], WRITERS[self._caller])
+        return WholeMeter(self._rewritten, what="count", free=True)
+
+    def _rewritten(self, body: bytes) -> tuple[Json, Usage]:
+        return WRITERS[self._caller](READERS[self._target](msgspec.json.decode(body))), {}
 
     def error(self, status: int, body: bytes) -> bytes:
         return DIALECTS[self._caller].render_error(of_call(DIALECTS[self._target].parse_error(status, body)), self._request_id)
-
-
-class _CountMeter(Meter):
-    __slots__ = ("_read", "_write")
-
-    def __init__(self, read: Callable[[Json], int], write: Callable[[int], Json]) -> None:
-        super().__init__()
-        self._read, self._write = read, write
-
-    def whole(self, body: bytes) -> bytes:
-        try:
-            return msgspec.json.encode(self._write(self._read(msgspec.json.decode(body))))
-        except (Unreadable, *UNREADABLE) as error:
-            raise Garbled("The upstream's count can not be read.", raw=body) from error
-
-    def usage(self) -> Usage | None:
-        return {}
 
 
 def _input_tokens(body: Json) -> int:

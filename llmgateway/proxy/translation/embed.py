@@ -11,20 +11,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from dataplane.call import Meter, Usage
-from dataplane.errors import Garbled
 from llmgateway.proxy.conversation.embedding import EmbedAnswer, EmbedRequest
 from llmgateway.proxy.conversation.losses import Losses
 from llmgateway.proxy.conversation.parts import Json
 from llmgateway.proxy.dialects import openai_embeddings as openai
 from llmgateway.proxy.dialects.cohere import embed as cohere
 from llmgateway.proxy.dialects.dialect import Target, Unreadable
-from llmgateway.proxy.dialects.endpoint import UNREADABLE
 from llmgateway.proxy.dialects.gemini import embed as gemini
 from llmgateway.proxy.dialects.gemini.count import VERTEX
 from llmgateway.proxy.dialects.table import DIALECTS
 from llmgateway.proxy.paths import filled
 from llmgateway.proxy.providers import CHAT, COHERE, GEMINI, OPERATIONS, UNKNOWN, predicts
 from llmgateway.proxy.translation.base import Translation, of_call
+from llmgateway.proxy.translation.whole import WholeMeter
 
 if TYPE_CHECKING:
     from llmgateway.proxy.inbound import Inbound
@@ -90,7 +89,11 @@ class Embedding(Translation):
         self._request_id = inbound.request.id
 
     def meter(self) -> Meter:
-        return _EmbedMeter(self)
+        return WholeMeter(self._rewritten, what="embeddings", estimate=self.estimated)
+
+    def _rewritten(self, body: bytes) -> tuple[Json, Usage]:
+        answer = self.read(body)
+        return self.written(answer), answer.usage
 
     def error(self, status: int, body: bytes) -> bytes:
         failure = of_call(DIALECTS[SPOKEN[self._wire]].parse_error(status, body))
@@ -113,29 +116,6 @@ class Embedding(Translation):
 
     def estimated(self) -> Usage:
         return {"input": openai.estimated(self._request)}
-
-
-class _EmbedMeter(Meter):
-    __slots__ = ("_embedding", "_usage")
-
-    def __init__(self, embedding: Embedding) -> None:
-        super().__init__()
-        self._embedding = embedding
-        self._usage: Usage = {}
-
-    def whole(self, body: bytes) -> bytes:
-        try:
-            answer = self._embedding.read(body)
-            self._usage = answer.usage
-            return msgspec.json.encode(self._embedding.written(answer))
-        except (Unreadable, *UNREADABLE) as error:
-            raise Garbled("The upstream's embeddings can not be read.", raw=body) from error
-
-    def usage(self) -> Usage | None:
-        return self._usage or None
-
-    def partial(self) -> Usage:
-        return self._embedding.estimated()
 
 
 def asked(inbound: Inbound) -> EmbedRequest:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dataplane.call import Meter, Usage
-from dataplane.errors import BadRequest, Garbled
+from dataplane.errors import BadRequest
 from llmgateway.proxy.conversation.losses import Losses
 from llmgateway.proxy.conversation.parts import Json
 from llmgateway.proxy.conversation.reranking import RerankAnswer, RerankRequest, with_documents
 from llmgateway.proxy.dialects import openai_rerank as openai
 from llmgateway.proxy.dialects.cohere import rerank as cohere
 from llmgateway.proxy.dialects.dialect import Target, Unreadable
-from llmgateway.proxy.dialects.endpoint import UNREADABLE
 from llmgateway.proxy.dialects.table import DIALECTS
 from llmgateway.proxy.providers import CHAT, OPERATIONS
 from llmgateway.proxy.providers import COHERE as COHERE_CHAT
 from llmgateway.proxy.translation.base import Translation, of_call
+from llmgateway.proxy.translation.whole import WholeMeter
 
 if TYPE_CHECKING:
     from llmgateway.proxy.inbound import Inbound
@@ -45,7 +45,11 @@ class Ranking(Translation):
         self._request_id = inbound.request.id
 
     def meter(self) -> Meter:
-        return _RankMeter(self)
+        return WholeMeter(self._rewritten, what="ranking")
+
+    def _rewritten(self, body: bytes) -> tuple[Json, Usage]:
+        answer = self.read(body)
+        return self.written(answer), answer.usage
 
     def error(self, status: int, body: bytes) -> bytes:
         failure = of_call(DIALECTS[_dialect(self._wire)].parse_error(status, body))
@@ -64,26 +68,6 @@ class Ranking(Translation):
             answer.id = answer.id or self._request_id
             return cohere.render_rerank_answer(answer)
         return openai.render_rerank_answer(answer, model=self._model, request_id=self._request_id)
-
-
-class _RankMeter(Meter):
-    __slots__ = ("_ranking", "_usage")
-
-    def __init__(self, ranking: Ranking) -> None:
-        super().__init__()
-        self._ranking = ranking
-        self._usage: Usage = {}
-
-    def whole(self, body: bytes) -> bytes:
-        try:
-            answer = self._ranking.read(body)
-            self._usage = answer.usage
-            return msgspec.json.encode(self._ranking.written(answer))
-        except (Unreadable, *UNREADABLE) as error:
-            raise Garbled("The upstream's ranking can not be read.", raw=body) from error
-
-    def usage(self) -> Usage | None:
-        return self._usage or None
 
 
 def asked(inbound: Inbound) -> RerankRequest:
